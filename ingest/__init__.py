@@ -1,0 +1,1 @@
+"""Reports in: adapters, the one transaction, and the endpoints that CI talks to."""
