@@ -1,0 +1,97 @@
+"""Invoice lines: exactly one per subscription item.
+
+Stripe may print the flat fee and the units of one tiered item as separate lines. The sandbox
+always makes one line for the item: `quantity` is the whole usage, `amount` is what all tiers
+together cost, and `pricing.unit_amount_decimal` is null because no single unit amount holds.
+So the lines always add up to `invoice.total`, and the metered line carries the quantity.
+
+The line of a metered item remembers the span of time it bills (`_usage`); while its invoice is a
+draft the quantity is read again at every look, and finalizing drops the mark and so freezes it.
+"""
+
+from tests.stripe_sandbox import pricing, usage
+from tests.stripe_sandbox.state import Json, State, new_id
+
+
+def build(
+    state: State, item: Json, *, start: int, end: int, free: bool = False, kind: str = "cycle"
+) -> Json:
+    """Return the line that bills an item for `[start, end)`.
+
+    A metered item is billed afterwards for that span, except on the first invoice (`kind` is
+    "first"), where nothing can have been used yet. A free line is that of a trial.
+    """
+    price = state.tables["price"][item["price"]]
+    product = state.tables["product"][price["product"]]
+    metered = price["recurring"]["usage_type"] == "metered"
+    line: Json = {
+        "id": new_id("il_"),
+        "object": "line_item",
+        "amount": 0,
+        "currency": price["currency"],
+        "description": f"Trial period for {product['name']}" if free else product["name"],
+        "discount_amounts": [],
+        "discountable": True,
+        "discounts": [],
+        "invoice": None,
+        "livemode": False,
+        "metadata": dict(item["metadata"]),
+        "parent": _parent(item),
+        "period": {"start": start, "end": end},
+        "pretax_credit_amounts": [],
+        "pricing": {
+            "type": "price_details",
+            "price_details": {"price": price["id"], "product": product["id"]},
+            "unit_amount_decimal": price["unit_amount_decimal"],
+        },
+        "quantity": 0 if metered else item["quantity"],
+        "subscription": item["subscription"],
+        "subtotal": 0,
+        "taxes": [],
+    }
+    if metered and not free and kind != "first":
+        line["_usage"] = {"start": start, "end": end}
+    elif not metered and not free:
+        line["amount"] = line["subtotal"] = pricing.amount(
+            price, item["quantity"], flat_fee_at_zero=False
+        )
+    return line
+
+
+def recompute(state: State, invoice: Json, *, flat_fee_at_zero: bool) -> None:
+    """Read the usage of a draft's metered lines again and bring its totals up to date."""
+    for line in invoice["lines"]:
+        if "_usage" in line:
+            _meter(state, invoice["customer"], line, flat_fee_at_zero=flat_fee_at_zero)
+    total = sum(line["amount"] for line in invoice["lines"])
+    for name in ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"):
+        invoice[name] = total
+    invoice["amount_due"] = invoice["amount_remaining"] = total
+
+
+def _meter(state: State, customer: str, line: Json, *, flat_fee_at_zero: bool) -> None:
+    price = state.tables["price"][line["pricing"]["price_details"]["price"]]
+    meter = state.tables["billing.meter"][price["recurring"]["meter"]]
+    span = line["_usage"]
+    used = usage.aggregate(state, meter, customer, start=span["start"], end=span["end"])
+    # Corrections may be negative; what is billed never is.
+    line["quantity"] = max(used, 0)
+    line["amount"] = line["subtotal"] = pricing.amount(
+        price, line["quantity"], flat_fee_at_zero=flat_fee_at_zero
+    )
+    product = state.tables["product"][price["product"]]
+    line["description"] = f"{line['quantity']} × {product['name']}"
+
+
+def _parent(item: Json) -> Json:
+    return {
+        "type": "subscription_item_details",
+        "invoice_item_details": None,
+        "subscription_item_details": {
+            "invoice_item": None,
+            "proration": False,
+            "proration_details": {"credited_items": None},
+            "subscription": item["subscription"],
+            "subscription_item": item["id"],
+        },
+    }
