@@ -1,0 +1,5 @@
+"""What can go wrong before the command runs."""
+
+
+class EmbeddedError(Exception):
+    """The services cannot be had; the message says why and what to do."""
