@@ -1,0 +1,230 @@
+"""Settings: from the environment only, parsed strictly, each error saying what to do.
+
+`.env.example` lists every variable with its default and its meaning.
+"""
+
+from datetime import time, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, EnvError
+
+from bencher import broker
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+STRIPE_PUBLIC_API = "https://api.stripe.com"
+
+env = Env(eager=False)
+env.read_env(str(BASE_DIR / ".env"), recurse=False)
+
+SECRET_KEY: str = env.str("SECRET_KEY")
+DEBUG = False
+HTTPS: bool = env.bool("HTTPS", True)
+BASE_URL: str = env.str("BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", [urlsplit(BASE_URL).hostname or "127.0.0.1"])
+
+DATABASES = {"default": env.dj_db_url("DATABASE_URL", conn_max_age=600, conn_health_checks=True)}
+REDIS_URL: str = env.str("REDIS_URL")
+
+# Ingest
+INGEST_MAX_BYTES: int = env.int("INGEST_MAX_BYTES", 8 * 1024 * 1024)
+
+# Billing
+ACTIVE_SERIES_PRODUCT: str = env.str("ACTIVE_SERIES_PRODUCT", "")
+ACTIVE_SERIES_VISIBILITY: str = env.str("ACTIVE_SERIES_VISIBILITY", "private")
+BILLING_POST_INTERVAL = timedelta(seconds=env.int("BILLING_POST_INTERVAL", 60))
+BILLING_CLOSE_DELAY = timedelta(seconds=env.int("BILLING_CLOSE_DELAY", 600))
+_sweep_at: str = env.str("BILLING_SWEEP_AT", "03:00")
+PRO_TRIAL_DAYS: int = env.int("PRO_TRIAL_DAYS", 30)
+PLAN_GRACE_DAYS: int = env.int("PLAN_GRACE_DAYS", 14)
+EVIDENCE_MONTHS: int = env.int("EVIDENCE_MONTHS", 18)
+
+# Stripe. Without a key nothing is sold, and everything else works.
+STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY", "")
+STRIPE_API_BASE: str = env.str("STRIPE_API_BASE", STRIPE_PUBLIC_API).rstrip("/")
+STRIPE_ALLOW_TEST_KEY: bool = env.bool("STRIPE_ALLOW_TEST_KEY", False)
+STRIPE_API_VERSION = "2026-08-26.dahlia"
+STRIPE_IS_SANDBOX = STRIPE_API_BASE != STRIPE_PUBLIC_API
+
+LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO")
+
+try:
+    env.seal()
+    BILLING_SWEEP_AT = time.fromisoformat(_sweep_at)
+except (EnvError, ValueError) as error:
+    raise ImproperlyConfigured(
+        f"The environment is not complete or not valid: {error}. See .env.example; for a local"
+        " run put `python manage.py embedded --` in front of the command, or use `make`."
+    ) from error
+if ACTIVE_SERIES_VISIBILITY not in ("private", "all"):
+    raise ImproperlyConfigured("ACTIVE_SERIES_VISIBILITY is neither 'private' nor 'all'.")
+
+BILLING_CONFIGURED = bool(STRIPE_SECRET_KEY)
+
+INSTALLED_APPS = [
+    "bencher",
+    "bencher.tenancy",
+    "series",
+    "ingest",
+    "billing",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_guid",
+    "rest_framework",
+    "djstripe",
+]
+
+MIDDLEWARE = [
+    "django_guid.middleware.guid_middleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    # Sets Content-Length too: without it gunicorn answers in chunks.
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "bencher.urls"
+WSGI_APPLICATION = "bencher.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "tenancy.User"
+# One initial migration in place of dj-stripe's history, which takes 48 seconds to replay.
+MIGRATION_MODULES = {"djstripe": "billing.djstripe_migrations"}
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "bencher.pages.site",
+            ],
+        },
+    },
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "static-collected"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Serves straight from static/ where collectstatic has not run, as in a local run.
+WHITENOISE_USE_FINDERS = True
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "organizations"
+LOGOUT_REDIRECT_URL = "sign-in"
+
+# Security: one switch, which only a local run turns off.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
+CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrf"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        # Checkout answers a form with a redirect to Stripe's page, and browsers count that.
+        "form-action": ["'self'", "https://checkout.stripe.com", "https://billing.stripe.com"]
+        + ([STRIPE_API_BASE] if STRIPE_IS_SANDBOX else []),
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BYTES
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "series.authentication.ProjectKeyAuthentication",
+        "bencher.tenancy.authentication.UserKeyAuthentication",
+        "bencher.tenancy.authentication.UnknownBearer",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "bencher.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+DJANGO_GUID = {
+    "GUID_HEADER_NAME": "X-Request-Id",
+    "VALIDATE_GUID": True,
+    "RETURN_HEADER": True,
+    "INTEGRATIONS": [],
+}
+
+# Redis and Celery. A dead Redis must cost a report milliseconds, so nothing retries.
+CELERY_BROKER_URL = broker.celery_url(REDIS_URL)
+CELERY_BROKER_TRANSPORT_OPTIONS = broker.TRANSPORT_OPTIONS
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 0}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TIMEZONE = "UTC"
+CELERY_ENABLE_UTC = True
+
+# dj-stripe mirrors what Stripe says. It demands well-formed keys even where none is set.
+STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
+STRIPE_TEST_SECRET_KEY = "" if STRIPE_LIVE_MODE else STRIPE_SECRET_KEY
+STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
+DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
+if STRIPE_IS_SANDBOX:
+    STRIPE_API_HOST = STRIPE_API_BASE
+    # It warns of another Stripe host; bencher.E002 refuses the case that matters, a live key.
+    SILENCED_SYSTEM_CHECKS = ["djstripe.W002"]
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "django_guid.log_filters.CorrelationId"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(correlation_id)s] %(message)s"}
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["request_id"],
+        }
+    },
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+}

@@ -1,0 +1,1 @@
+"""Who: users, organizations, members and their keys."""

@@ -1,0 +1,62 @@
+"""Minting API keys and finding them again.
+
+The format is Bencher's, because its command line checks it: a prefix that says what the key is
+for, and thirty random letters and digits (178 bits).
+"""
+
+import hashlib
+import secrets
+import string
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+
+from django.db.models import Q
+
+from bencher.tenancy.models import ApiKey, User, UserKey
+
+USER_PREFIX = "bencher_user_"
+PROJECT_PREFIX = "bencher_run_"
+_SECRET_LENGTH = 30
+_ALPHABET = string.ascii_letters + string.digits
+# The prefix and four characters: enough to recognize a key, far too few to guess it.
+_SHOWN = 4
+
+Key = TypeVar("Key", bound=ApiKey)
+
+
+class Minted(NamedTuple):
+    """A new key: the text is shown once, the rest is stored."""
+
+    text: str
+    prefix: str
+    key_hash: bytes
+
+
+def mint(prefix: str) -> Minted:
+    """Return a new random key with its hash."""
+    text = prefix + "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
+    return Minted(text=text, prefix=text[: len(prefix) + _SHOWN], key_hash=hash_of(text))
+
+
+def hash_of(text: str) -> bytes:
+    """Return the SHA-256 of a key; the key is random, so it needs no salt and no stretching."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+def find(model: type[Key], text: str, *, now: datetime, related: tuple[str, ...]) -> Key | None:
+    """Return the live key with that text, or None where it is unknown, revoked or expired."""
+    alive = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))
+    return (
+        model._default_manager.select_related(*related)
+        .filter(alive, key_hash=hash_of(text))
+        .first()
+    )
+
+
+def add_user_key(user: User, *, name: str, now: datetime) -> str:
+    """Store a new key for a user and return its text, which can't be had again."""
+    minted = mint(USER_PREFIX)
+    UserKey.objects.create(
+        user=user, name=name, prefix=minted.prefix, key_hash=minted.key_hash, created_at=now
+    )
+    return minted.text

@@ -1,0 +1,114 @@
+"""Users, organizations, memberships and API keys."""
+
+from typing import ClassVar
+from uuid import uuid4
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower
+
+from bencher.tenancy.accounts import UserManager
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person, known by an e-mail address."""
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    email = models.EmailField(max_length=254, unique=True, help_text="In lower case.")
+    name = models.CharField(max_length=64)
+    slug = models.SlugField(max_length=64, unique=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        constraints = [
+            # One spelling, so that uniqueness and sign-in mean the same address.
+            models.CheckConstraint(
+                condition=models.Q(email=Lower("email")), name="email_is_in_lower_case"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Organization(models.Model):
+    """The customer: owns projects, and at most one live plan."""
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=64)
+    slug = models.SlugField(max_length=64, unique=True)
+    private_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Private reports are accepted until then; empty means without limit."
+        " Written by billing.",
+    )
+    created_at = models.DateTimeField()
+    modified_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    """What a member may do: members read, leaders do everything."""
+
+    MEMBER = "member"
+    LEADER = "leader"
+
+
+class Membership(models.Model):
+    """A user's role in an organization."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="memberships", db_index=False
+    )
+    role = models.CharField(max_length=8, choices=Role)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "user"], name="one_role_per_organization_and_user"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role__in=Role.values), name="membership_role_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
+
+
+class ApiKey(models.Model):
+    """What all keys share. Only the hash is kept; the key itself is shown once."""
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=64)
+    prefix = models.CharField(max_length=20, help_text="The first characters, to recognize it by.")
+    key_hash = models.BinaryField(max_length=32, unique=True, editable=False)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.prefix}… ({self.name})"
+
+
+class UserKey(ApiKey):
+    """A key with the authority of its user, except over keys and plans."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="keys")

@@ -1,0 +1,459 @@
+"""Customers, plans, periods, the outbox, statements, and what Stripe made of them.
+
+Amounts are integer cents. Periods are half-open: [starts_at, ends_at).
+"""
+
+from django.conf import settings
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import RangeOperators
+from django.contrib.postgres.fields.ranges import BigIntegerRangeField, DateTimeRangeField
+from django.db import models
+from django.db.models import F, Func, Q, Value
+
+from bencher.tenancy.models import Organization
+from series.counting import Basis
+
+
+class BillingCustomer(models.Model):
+    """An organization's Stripe customer: exactly one, because meters are per customer."""
+
+    organization = models.OneToOneField(
+        Organization, on_delete=models.PROTECT, related_name="billing_customer"
+    )
+    stripe_customer_id = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.stripe_customer_id
+
+
+class Checkout(models.Model):
+    """A hosted checkout that an organization's leader started; at most one is open."""
+
+    class State(models.TextChoices):
+        """What became of it."""
+
+        OPEN = "open"
+        COMPLETED = "completed"
+        EXPIRED = "expired"
+        REFUSED = "refused", "completed, but refused by us"
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="checkouts"
+    )
+    stripe_session_id = models.CharField(max_length=128, unique=True)
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    with_trial = models.BooleanField()
+    state = models.CharField(max_length=9, choices=State, default=State.OPEN)
+    created_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization"],
+                condition=Q(state="open"),
+                name="one_open_checkout_per_organization",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "completed", "expired", "refused"]),
+                name="checkout_state_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.stripe_session_id
+
+
+class Level(models.TextChoices):
+    """What a plan is billed by: Pro by active series, the older ones by metrics."""
+
+    PRO = "pro"
+    TEAM = "team"
+    ENTERPRISE = "enterprise"
+
+
+class Status(models.TextChoices):
+    """Stripe's statuses of a subscription."""
+
+    TRIALING = "trialing"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    UNPAID = "unpaid"
+    PAUSED = "paused"
+    INCOMPLETE = "incomplete"
+    INCOMPLETE_EXPIRED = "incomplete_expired"
+    CANCELED = "canceled"
+
+
+# Counted, posted and closed; the others are not posted, but what was posted is closed.
+METERED_STATUSES = (Status.TRIALING, Status.ACTIVE, Status.PAST_DUE, Status.UNPAID)
+COVERED_STATUSES = (Status.TRIALING, Status.ACTIVE, Status.PAST_DUE, Status.PAUSED)
+TERMINAL_STATUSES = (Status.CANCELED, Status.INCOMPLETE_EXPIRED)
+
+
+class Plan(models.Model):
+    """An organization's subscription. Never deleted, only ended."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="plans")
+    level = models.CharField(max_length=10, choices=Level)
+    status = models.CharField(max_length=18, choices=Status)
+    stripe_subscription_id = models.CharField(max_length=64, unique=True)
+    stripe_item_id = models.CharField(max_length=64)
+    stripe_price_id = models.CharField(max_length=64)
+    cancel_at_period_end = models.BooleanField(default=False)
+    trial_ends_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    synced_at = models.DateTimeField(help_text="Stripe's state is known as of then.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization"],
+                condition=Q(ended_at=None),
+                name="one_live_plan_per_organization",
+            ),
+            models.CheckConstraint(condition=Q(level__in=Level.values), name="plan_level_is_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="plan_status_is_known"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                condition=Q(ended_at=None, level="pro"),
+                name="live_pro_plans",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.level} ({self.status})"
+
+
+class BillingPeriod(models.Model):
+    """One period of a subscription, as Stripe gave it."""
+
+    class Kind(models.TextChoices):
+        """A period is trial or paid, never half."""
+
+        TRIAL = "trial"
+        PAID = "paid"
+
+    class State(models.TextChoices):
+        """How far its bill is."""
+
+        OPEN = "open"
+        FROZEN = "frozen", "closed, statement frozen"
+        SETTLED = "settled", "compared with the invoice"
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="billing_periods"
+    )
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="periods")
+    stripe_subscription_id = models.CharField(max_length=64)
+    stripe_price_id = models.CharField(max_length=64, help_text="The price in force.")
+    tiers = models.JSONField(help_text="The ladder of that price, as it was at the start.")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    kind = models.CharField(max_length=5, choices=Kind)
+    basis = models.CharField(
+        max_length=7,
+        choices=[(basis.value, basis.value) for basis in Basis],
+        help_text="Which projects are billed; fixed when the period opens.",
+    )
+    state = models.CharField(max_length=7, choices=State, default=State.OPEN)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stripe_subscription_id", "starts_at"],
+                name="one_period_per_subscription_and_start",
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_at__gt=F("starts_at")), name="period_ends_after_it_starts"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["trial", "paid"]), name="period_kind_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "frozen", "settled"]),
+                name="period_state_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(basis__in=["private", "all"]), name="period_basis_is_known"
+            ),
+            # A range of one organization stands for equality: plain integers in an exclusion
+            # constraint would need an extension that the embedded server lacks.
+            ExclusionConstraint(
+                name="periods_of_an_organization_do_not_overlap",
+                expressions=[
+                    (
+                        Func(
+                            F("organization_id"),
+                            F("organization_id"),
+                            Value("[]"),
+                            function="int8range",
+                            output_field=BigIntegerRangeField(),
+                        ),
+                        RangeOperators.OVERLAPS,
+                    ),
+                    (
+                        Func(
+                            F("starts_at"),
+                            F("ends_at"),
+                            function="tstzrange",
+                            output_field=DateTimeRangeField(),
+                        ),
+                        RangeOperators.OVERLAPS,
+                    ),
+                ],
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["ends_at"], condition=Q(state="open"), name="open_periods_by_end"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
+
+
+class MeterEvent(models.Model):
+    """The outbox: nothing is posted to Stripe that is not stored here first."""
+
+    class Meter(models.TextChoices):
+        """Stripe's meters that we post to."""
+
+        ACTIVE_SERIES = "active_series"
+
+    class Reason(models.TextChoices):
+        """What made us post."""
+
+        HINT = "hint", "after a report"
+        SWEEP = "sweep", "nightly sweep"
+        PRE_CLOSE = "pre-close", "shortly before the end"
+        CLOSE = "close", "period closed"
+        MANUAL = "manual", "by hand"
+
+    meter = models.CharField(max_length=16, choices=Meter)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="meter_events", db_index=False
+    )
+    customer = models.ForeignKey(
+        BillingCustomer, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    period = models.ForeignKey(
+        BillingPeriod, on_delete=models.PROTECT, related_name="meter_events", db_index=False
+    )
+    value = models.PositiveBigIntegerField()
+    timestamp = models.DateTimeField(help_text="The instant within the period it stands for.")
+    identifier = models.CharField(max_length=100, unique=True)
+    reason = models.CharField(max_length=9, choices=Reason)
+    sweep_date = models.DateField(null=True, blank=True)
+    counted_at = models.DateTimeField()
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="On the real clock.")
+    claimed_at = models.DateTimeField(null=True, blank=True, help_text="On the real clock.")
+    sent_at = models.DateTimeField(null=True, blank=True)
+    rejected_at = models.DateTimeField(null=True, blank=True)
+    superseded_at = models.DateTimeField(null=True, blank=True)
+    answer = models.JSONField(null=True, blank=True, help_text="What Stripe said last.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "meter", "period", "timestamp"],
+                condition=Q(meter="active_series"),
+                name="one_value_per_meter_period_and_second",
+            ),
+            models.UniqueConstraint(
+                fields=["period", "sweep_date"],
+                condition=Q(reason="sweep"),
+                name="one_sweep_event_per_period_and_day",
+            ),
+            models.UniqueConstraint(
+                fields=["period"],
+                condition=Q(reason="pre-close"),
+                name="one_pre_close_event_per_period",
+            ),
+            models.CheckConstraint(
+                condition=Q(reason="sweep", sweep_date__isnull=False)
+                | (~Q(reason="sweep") & Q(sweep_date=None)),
+                name="sweep_events_have_a_date",
+            ),
+            models.CheckConstraint(
+                condition=Q(meter__in=["active_series"]), name="meter_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(reason__in=["hint", "sweep", "pre-close", "close", "manual"]),
+                name="meter_event_reason_is_known",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(sent_at=None, rejected_at=None, superseded_at=None),
+                name="meter_events_waiting",
+            ),
+            # The organization's outbox, newest first.
+            models.Index(fields=["organization", "counted_at"], name="meter_events_by_organization"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.meter} = {self.value}"
+
+
+class SenderLease(models.Model):
+    """Who may send: one row, on the real clock, so that one sender keeps every order."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    holder = models.UUIDField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="sender_lease_is_one_row"),
+        ]
+
+    def __str__(self) -> str:
+        return f"held until {self.expires_at}"
+
+
+class Statement(models.Model):
+    """A closed period's bill. One insert, never changed: triggers refuse everything else."""
+
+    period = models.OneToOneField(
+        BillingPeriod, on_delete=models.PROTECT, related_name="statement"
+    )
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="statements"
+    )
+    stripe_subscription_id = models.CharField(max_length=64)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    kind = models.CharField(max_length=5, choices=BillingPeriod.Kind)
+    series = models.PositiveIntegerField(help_text="Billed series, by the recount.")
+    ledger_series = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="All series by the ledger, where it could still answer for the period.",
+    )
+    total_series = models.PositiveIntegerField(help_text="All series, billed or not.")
+    tier_up_to = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The band it fell in; empty for the last one."
+    )
+    amount_cents = models.PositiveBigIntegerField(help_text="0 in a trial.")
+    currency = models.CharField(max_length=3, default="usd")
+    closed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stripe_subscription_id", "starts_at"],
+                name="one_statement_per_subscription_and_start",
+            ),
+            models.CheckConstraint(
+                condition=Q(series__lte=F("total_series")), name="billed_series_are_among_all"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.series} series, {self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
+
+
+class StatementLine(models.Model):
+    """One series of a statement, with names as they were and the reports that prove it."""
+
+    statement = models.ForeignKey(
+        Statement, on_delete=models.PROTECT, related_name="lines", db_index=False
+    )
+    project_uuid = models.UUIDField()
+    project_name = models.CharField(max_length=64)
+    project_visibility = models.CharField(max_length=7)
+    project_deleted = models.BooleanField()
+    billed = models.BooleanField()
+    testbed_uuid = models.UUIDField()
+    testbed_name = models.CharField(max_length=64)
+    benchmark_uuid = models.UUIDField()
+    benchmark_name = models.CharField(max_length=1024)
+    measure_uuid = models.UUIDField()
+    measure_name = models.CharField(max_length=64)
+    first_report_uuid = models.UUIDField()
+    first_seen_at = models.DateTimeField()
+    last_report_uuid = models.UUIDField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["statement", "testbed_uuid", "benchmark_uuid", "measure_uuid"],
+                name="one_line_per_statement_and_series",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.testbed_name} / {self.benchmark_name} / {self.measure_name}"
+
+
+class Settlement(models.Model):
+    """What Stripe invoiced for a statement, and whether it agrees. Append-only."""
+
+    statement = models.ForeignKey(
+        Statement, on_delete=models.PROTECT, related_name="settlements", db_index=False
+    )
+    stripe_invoice_id = models.CharField(max_length=64)
+    series = models.BigIntegerField(null=True, help_text="The quantity on the invoice's line.")
+    amount_cents = models.BigIntegerField(help_text="The amount on the invoice's line.")
+    agrees = models.BooleanField()
+    difference = models.CharField(max_length=300, blank=True)
+    settled_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["statement", "stripe_invoice_id"],
+                name="one_settlement_per_statement_and_invoice",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return "agrees" if self.agrees else self.difference
+
+
+class WebhookReceipt(models.Model):
+    """That Stripe told us something. Handling re-reads the object, so order does not matter."""
+
+    event_id = models.CharField(max_length=64, unique=True)
+    type = models.CharField(max_length=64)
+    object_id = models.CharField(max_length=128)
+    received_at = models.DateTimeField()
+    handled_at = models.DateTimeField(null=True, blank=True)
+    failure = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["received_at"], condition=Q(handled_at=None), name="webhooks_to_handle"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.object_id}"
+
+
+class ScheduledRun(models.Model):
+    """One run of something that beat started, for the people who watch it."""
+
+    name = models.CharField(max_length=32)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    result = models.JSONField(null=True, blank=True)
+    failure = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["name", "started_at"], name="scheduled_runs_by_name")]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.started_at}"

@@ -1,0 +1,28 @@
+"""How money and counts are written for people, in one place."""
+
+from billing.pricing import Band
+
+_SIGNS = {"usd": "$"}
+
+
+def written(cents: int, currency: str = "usd") -> str:
+    """Return an amount of cents as people write it: $1,234.50."""
+    sign = _SIGNS.get(currency, f"{currency.upper()} ")
+    return f"{'-' if cents < 0 else ''}{sign}{abs(cents) // 100:,}.{abs(cents) % 100:02}"
+
+
+def band_range(band: Band) -> str:
+    """Return the counts that a band holds: 0–250, 501 and more."""
+    if band.tier.up_to is None:
+        return f"{band.first:,} and more"
+    return f"{band.first:,}–{band.tier.up_to:,}"
+
+
+def band_price(band: Band, currency: str = "usd") -> str:
+    """Return the price of a band: $100.00, or $0.40 per series."""
+    parts = []
+    if band.tier.flat_cents:
+        parts.append(written(int(band.tier.flat_cents), currency))
+    if band.tier.unit_cents:
+        parts.append(f"{written(int(band.tier.unit_cents), currency)} per series")
+    return " + ".join(parts) or written(0, currency)

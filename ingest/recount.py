@@ -1,0 +1,27 @@
+"""The recount: which series were active, by the reports alone.
+
+Equal arrays are grouped before they are unnested. CI reports the same benchmarks again and again,
+so the cost follows the distinct shapes and the series, not the number of reports. Deleted reports
+count: deleting hides a report and keeps what proves activity.
+"""
+
+# min and max of arrays compare element by element: the instant first, then the report.
+SQL = """
+SELECT project_id, testbed_id, benchmark_id, measure_id,
+       to_timestamp(0) + ((min(first))[1] * interval '1 microsecond') AS first_seen,
+       (min(first))[2] AS first_report_id,
+       to_timestamp(0) + ((max(last))[1] * interval '1 microsecond') AS last_seen,
+       (max(last))[2] AS last_report_id
+FROM (
+    SELECT report.project_id, report.testbed_id, metric.measure_id, metric.benchmark_ids,
+           min(ARRAY[(extract(epoch FROM report.seen_at) * 1000000)::bigint, report.id]) AS first,
+           max(ARRAY[(extract(epoch FROM report.seen_at) * 1000000)::bigint, report.id]) AS last
+    FROM ingest_report report
+    JOIN ingest_metriccolumn metric
+      ON metric.organization_id = report.organization_id AND metric.report_id = report.id
+    WHERE report.organization_id = %(organization)s
+      AND report.seen_at >= %(start)s AND report.seen_at < %(end)s
+    GROUP BY report.project_id, report.testbed_id, metric.measure_id, metric.benchmark_ids
+) shape, unnest(shape.benchmark_ids) AS benchmark_id
+GROUP BY project_id, testbed_id, benchmark_id, measure_id
+"""

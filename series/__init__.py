@@ -1,0 +1,1 @@
+"""What is measured: projects, their dimensions, and when each series was last seen."""
