@@ -167,6 +167,7 @@ def _environment(base: Path) -> dict[str, str]:
     if not environment.get("SECRET_KEY"):
         environment["SECRET_KEY"] = _secret_key(base / "secret_key")
     environment.setdefault("HTTPS", "false")
+    environment["BENCHER_DATA_DIR"] = str(base)
     if sys.prefix != sys.base_prefix:
         # So that COMMAND's python and pytest are ours, whether or not the venv is activated.
         search = (f"{sys.prefix}/bin", environment.get("PATH", os.defpath))

@@ -1,0 +1,49 @@
+# Needs Python 3.11 or 3.12 and make. Everything else comes from requirements-dev.txt.
+
+STRIPE_SANDBOX_PORT ?= 12111
+PORT ?= 8000
+
+# The same on every machine: neither the caller's locale nor his Python settings count, and the
+# venv need not be activated.
+export LC_ALL := C.UTF-8
+export PYTHONUTF8 := 1
+unexport PYTHONHOME PYTHONPATH PYTHONWARNINGS PIP_USER PIP_TARGET PIP_PREFIX VIRTUAL_ENV
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+embedded := .venv/bin/python manage.py embedded
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test test-full check lock clean install
+
+help: ## list what there is to make
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: install ## walk through the product once, from the first report to the paid bill
+	@$(embedded) -- python -m bencher.demo $(ARGS)
+
+run: install ## serve on http://127.0.0.1:8000 (PORT=…), with worker, beat and a Stripe sandbox
+	@PORT='$(PORT)' STRIPE_SANDBOX_PORT='$(STRIPE_SANDBOX_PORT)' \
+	BASE_URL="$${BASE_URL:-http://127.0.0.1:$(PORT)}" \
+	STRIPE_API_BASE="$${STRIPE_API_BASE:-http://127.0.0.1:$(STRIPE_SANDBOX_PORT)}" \
+	STRIPE_SECRET_KEY="$${STRIPE_SECRET_KEY:-sk_test_localsandboxlocalsandbox}" \
+	PYTHONUNBUFFERED=1 \
+	$(embedded) -- sh -c 'python manage.py migrate --verbosity 0 && exec honcho -f Procfile.dev start'
+
+test: install ## run the tests (ARGS="tests/billing -k close")
+	@$(embedded) --no-fsync -- pytest -n 2 --dist loadgroup $(ARGS)
+
+test-full: install ## run the tests with many more examples; takes long
+	@HYPOTHESIS_PROFILE=full $(embedded) --no-fsync -- pytest -n 2 --dist loadgroup $(ARGS)
+
+check: install ## lint, types, formats, dependencies, migrations, deployment settings
+	@$(embedded) --no-fsync -- ops/check
+
+lock: install ## pin what ops/*.in ask for into requirements.txt and requirements-dev.txt
+	@ops/lock $(ARGS)
+
+clean: ## remove .venv and all caches (local data stay: they are in .data)
+	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks static-collected
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+install:
+	@ops/install $(PYTHON)
