@@ -80,7 +80,7 @@ def _meter(state: State, customer: str, line: Json, *, flat_fee_at_zero: bool) -
         price, line["quantity"], flat_fee_at_zero=flat_fee_at_zero
     )
     product = state.tables["product"][price["product"]]
-    line["description"] = f"{line['quantity']} × {product['name']}"
+    line["description"] = f"{line['quantity']} x {product['name']}"
 
 
 def _parent(item: Json) -> Json:

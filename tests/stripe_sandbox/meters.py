@@ -83,7 +83,7 @@ def _summaries(call: Call) -> Json:
     step = usage.WINDOWS[window] if window else end - start
     rows = [
         {
-            "id": f"mtrusg_test_{meter['id'].removeprefix('mtr_test_')}_{customer}_{at}_{at + step}",
+            "id": f"mtrusg_{meter['id']}_{customer}_{at}_{at + step}",
             "object": "billing.meter_event_summary",
             "aggregated_value": usage.aggregate(
                 world.state, meter, customer, start=at, end=at + step

@@ -40,24 +40,23 @@ def validate(raw: Mapping[str, Any], fields: Fields, prefix: str = "") -> dict[s
     for key, field in fields.items():
         if field.required and key not in raw:
             name = _name(prefix, key)
-            raise _refusal(
-                f"Missing required param: {name}.", code="parameter_missing", param=name
-            )
+            raise _refusal(f"Missing required param: {name}.", code="parameter_missing", param=name)
     return {key: fields[key].parse(value, _name(prefix, key)) for key, value in raw.items()}
 
 
-def text(
-    *, maximum: int = 5000, choices: tuple[str, ...] = (), clearable: bool = False
-) -> Field:
+def text(*, maximum: int = 5000, choices: tuple[str, ...] = (), clearable: bool = False) -> Field:
     """A string; an empty one clears what may be cleared and is refused elsewhere."""
 
     def parse(value: Any, name: str) -> str | None:
         string = _scalar(value, name, "string")
         if not string:
-            return _cleared(name, clearable=clearable)
+            if not clearable:
+                raise _not_clearable(name)
+            return None
         if len(string) > maximum:
             raise _refusal(
-                f"Invalid string: {string[:6]}...{string[-6:]}; must be at most {maximum} characters",
+                f"Invalid string: {string[:6]}...{string[-6:]}; must be at most {maximum} "
+                "characters",
                 param=name,
             )
         if choices and string not in choices:
@@ -195,12 +194,11 @@ def _scalar(value: Any, name: str, kind: str) -> str:
     return value
 
 
-def _cleared(name: str, *, clearable: bool) -> None:
-    if not clearable:
-        raise _refusal(
-            f"You passed an empty string for '{name}'. We assume empty values are an attempt to "
-            f"unset a parameter; however '{name}' cannot be unset. You should remove '{name}' "
-            "from your request or supply a non-empty value.",
-            code="parameter_invalid_empty",
-            param=name,
-        )
+def _not_clearable(name: str) -> ApiError:
+    return _refusal(
+        f"You passed an empty string for '{name}'. We assume empty values are an attempt to "
+        f"unset a parameter; however '{name}' cannot be unset. You should remove '{name}' "
+        "from your request or supply a non-empty value.",
+        code="parameter_invalid_empty",
+        param=name,
+    )

@@ -41,7 +41,9 @@ class Route:
 
 def retrieve(table: str, path: str) -> Route:
     """Return the route that reads one object by the `id` in the path."""
-    return Route("GET", path, lambda call: call.world.render(call.world.find(table, call.ids["id"])))
+    return Route(
+        "GET", path, lambda call: call.world.render(call.world.find(table, call.ids["id"]))
+    )
 
 
 def listing(table: str, path: str, **filters: Field) -> Route:

@@ -1,0 +1,295 @@
+"""The life of a subscription on the sandbox's clock.
+
+    start -> (trial) -> period -> period -> ... -> end
+
+Periods are half-open and follow from the billing cycle anchor, which is the end of the trial if
+there is one. When a period ends a draft invoice is made: metered items for the period that ended,
+licensed items for the one that begins. Usage in a trial is free: its metered line has quantity 0.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.stripe_sandbox import invoice_lines, invoicing, payment_methods, periods
+from tests.stripe_sandbox.state import Json, new_id
+from tests.stripe_sandbox.world import World
+
+RUNNING = {"trialing", "active", "past_due", "unpaid"}
+REMINDER = 3 * 86400
+
+
+@dataclass(slots=True)
+class Order:
+    """What somebody subscribes to."""
+
+    customer: str
+    items: list[Json]
+    metadata: dict[str, str] = field(default_factory=dict)
+    description: str | None = None
+    default_payment_method: str | None = None
+    trial_end: int | None = None
+    missing_payment_method: str = "create_invoice"
+    billing_cycle_anchor: int | None = None
+    cancel_at_period_end: bool = False
+    billing_mode: str = "flexible"
+
+
+def start(world: World, order: Order) -> Json:
+    """Begin a subscription: its items, its first period, its first invoice."""
+    subscription = _subscription(world, order)
+    for given in order.items:
+        item = _item(world, subscription, given)
+        world.add(item)
+        subscription["_items"].append(item["id"])
+    until = order.trial_end or _boundary_after(world, subscription, world.now)
+    _set_period(world, subscription, start=world.now, end=until)
+    if order.cancel_at_period_end:
+        schedule_end(world, subscription)
+    world.add(subscription)
+    trial = subscription["status"] == "trialing"
+    lines = [
+        invoice_lines.build(
+            world.state,
+            item,
+            start=world.now,
+            end=until if trial or _licensed(world, item) else world.now,
+            free=trial,
+            kind="first",
+        )
+        for item in items(world, subscription)
+    ]
+    invoice = invoicing.draft(
+        world,
+        subscription,
+        lines,
+        reason="subscription_create",
+        start=world.now,
+        end=world.now,
+        finalizes_at=None,
+    )
+    world.emit("customer.subscription.created", subscription)
+    invoicing.finalize(world, invoice, collect=True)
+    return subscription
+
+
+def items(world: World, subscription: Json) -> list[Json]:
+    """Return the stored items of a subscription."""
+    return [world.state.tables["subscription_item"][item] for item in subscription["_items"]]
+
+
+def period(world: World, subscription: Json) -> tuple[int, int]:
+    """Return the current period; all items of one subscription share it."""
+    first = items(world, subscription)[0]
+    return first["current_period_start"], first["current_period_end"]
+
+
+def remind(world: World, subscription: Json) -> None:
+    """Say that the trial is about to end."""
+    subscription["_reminded"] = True
+    world.emit("customer.subscription.trial_will_end", subscription)
+
+
+def end_period(world: World, subscription: Json) -> None:
+    """Bill the period that ends now and begin the next, or end the subscription."""
+    began, ended = period(world, subscription)
+    trial = subscription["status"] == "trialing"
+    cardless = trial and payment_methods.for_subscription(world, subscription) is None
+    behavior = (subscription["trial_settings"] or {"end_behavior": {}})["end_behavior"]
+    missing = behavior.get("missing_payment_method", "create_invoice")
+    if subscription["cancel_at_period_end"] or (cardless and missing == "cancel"):
+        if not trial:
+            _bill_ended(world, subscription, began, ended)
+        _cancel(world, subscription)
+        return
+    if cardless and missing == "pause":
+        with world.changing(subscription, "customer.subscription.updated"):
+            subscription["status"] = "paused"
+        world.emit("customer.subscription.paused", subscription)
+        return
+    with world.changing(subscription, "customer.subscription.updated"):
+        until = _boundary_after(world, subscription, ended)
+        _set_period(world, subscription, start=ended, end=until)
+        if trial:
+            subscription["status"] = "active"
+        _bill(world, subscription, trial=trial, began=began, ended=ended)
+
+
+def end_trial(world: World, subscription: Json) -> None:
+    """End the trial now."""
+    with world.changing(subscription, "customer.subscription.updated"):
+        move_trial(world, subscription, world.now)
+    end_period(world, subscription)
+
+
+def move_trial(world: World, subscription: Json, until: int) -> None:
+    """Let a running trial, and with it the current period and the anchor, end at `until`."""
+    began, _ = period(world, subscription)
+    subscription["trial_end"] = subscription["billing_cycle_anchor"] = until
+    _set_period(world, subscription, start=began, end=until)
+    subscription["_reminded"] = False
+    if subscription["cancel_at_period_end"]:
+        schedule_end(world, subscription)
+
+
+def schedule_end(world: World, subscription: Json) -> None:
+    """Let the subscription end with its current period."""
+    _, ends = period(world, subscription)
+    subscription["cancel_at_period_end"] = True
+    subscription["cancel_at"] = ends
+    subscription["canceled_at"] = world.now
+    subscription["cancellation_details"]["reason"] = "cancellation_requested"
+
+
+def keep(subscription: Json) -> None:
+    """Withdraw a scheduled end."""
+    subscription["cancel_at_period_end"] = False
+    subscription["cancel_at"] = subscription["canceled_at"] = None
+    subscription["cancellation_details"]["reason"] = None
+
+
+def cancel_now(world: World, subscription: Json, *, invoice_now: bool) -> None:
+    """End a subscription at once; without `invoice_now` the usage of its period is not billed."""
+    began, ends = period(world, subscription)
+    if invoice_now and subscription["status"] in RUNNING - {"trialing"}:
+        _bill_ended(world, subscription, began, min(world.now, ends))
+    _cancel(world, subscription)
+
+
+def _cancel(world: World, subscription: Json) -> None:
+    subscription["status"] = "canceled"
+    subscription["ended_at"] = world.now
+    subscription["canceled_at"] = subscription["canceled_at"] or world.now
+    details = subscription["cancellation_details"]
+    details["reason"] = details["reason"] or "cancellation_requested"
+    world.emit("customer.subscription.deleted", subscription)
+
+
+def _bill(world: World, subscription: Json, *, trial: bool, began: int, ended: int) -> None:
+    lines = []
+    for item in items(world, subscription):
+        span = (began, ended)
+        if _licensed(world, item):
+            span = (item["current_period_start"], item["current_period_end"])
+        free = trial and not _licensed(world, item)
+        lines.append(invoice_lines.build(world.state, item, start=span[0], end=span[1], free=free))
+    _draft(world, subscription, lines, began, ended)
+
+
+def _bill_ended(world: World, subscription: Json, began: int, ended: int) -> None:
+    """Make the last invoice: only what is billed afterwards."""
+    lines = [
+        invoice_lines.build(world.state, item, start=began, end=ended)
+        for item in items(world, subscription)
+        if not _licensed(world, item)
+    ]
+    if lines:
+        _draft(world, subscription, lines, began, ended)
+
+
+def _draft(world: World, subscription: Json, lines: list[Json], began: int, ended: int) -> None:
+    invoicing.draft(
+        world,
+        subscription,
+        lines,
+        reason="subscription_cycle",
+        start=began,
+        end=ended,
+        finalizes_at=world.now + world.switches.draft_seconds,
+    )
+
+
+def _licensed(world: World, item: Json) -> bool:
+    recurring: dict[str, Any] = world.state.tables["price"][item["price"]]["recurring"]
+    return bool(recurring["usage_type"] == "licensed")
+
+
+def _boundary_after(world: World, subscription: Json, instant: int) -> int:
+    price = world.state.tables["price"][items(world, subscription)[0]["price"]]
+    return periods.next_boundary(
+        subscription["billing_cycle_anchor"],
+        interval=price["recurring"]["interval"],
+        count=price["recurring"]["interval_count"],
+        after=instant,
+    )
+
+
+def _set_period(world: World, subscription: Json, *, start: int, end: int) -> None:
+    for item in items(world, subscription):
+        item["current_period_start"], item["current_period_end"] = start, end
+
+
+def _item(world: World, subscription: Json, given: Json) -> Json:
+    return {
+        "id": new_id("si_", 14),
+        "object": "subscription_item",
+        "billed_until": None,
+        "billing_thresholds": None,
+        "created": world.now,
+        "current_period_end": world.now,
+        "current_period_start": world.now,
+        "discounts": [],
+        "metadata": given.get("metadata", {}),
+        "price": given["price"],
+        "quantity": given.get("quantity", 1),
+        "subscription": subscription["id"],
+        "tax_rates": [],
+    }
+
+
+def _subscription(world: World, order: Order) -> Json:
+    trial_end = order.trial_end
+    price = world.state.tables["price"][order.items[0]["price"]]
+    settings = {"end_behavior": {"missing_payment_method": order.missing_payment_method}}
+    return {
+        "id": new_id("sub_"),
+        "object": "subscription",
+        "_items": [],
+        "_reminded": False,
+        "application": None,
+        "application_fee_percent": None,
+        "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+        "billing_cycle_anchor": trial_end or order.billing_cycle_anchor or world.now,
+        "billing_cycle_anchor_config": None,
+        "billing_mode": {"type": order.billing_mode, "flexible": None, "updated_at": None},
+        "billing_schedules": [],
+        "billing_thresholds": None,
+        "cancel_at": None,
+        "cancel_at_period_end": False,
+        "canceled_at": None,
+        "cancellation_details": {"comment": None, "feedback": None, "reason": None},
+        "collection_method": "charge_automatically",
+        "created": world.now,
+        "currency": price["currency"],
+        "customer": order.customer,
+        "customer_account": None,
+        "days_until_due": None,
+        "default_payment_method": order.default_payment_method,
+        "default_source": None,
+        "default_tax_rates": [],
+        "description": order.description,
+        "discounts": [],
+        "ended_at": None,
+        "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
+        "latest_invoice": None,
+        "livemode": False,
+        "metadata": dict(order.metadata),
+        "next_pending_invoice_item_invoice": None,
+        "on_behalf_of": None,
+        "pause_collection": None,
+        "payment_settings": {
+            "payment_method_options": None,
+            "payment_method_types": None,
+            "save_default_payment_method": "off",
+        },
+        "pending_invoice_item_interval": None,
+        "pending_setup_intent": None,
+        "pending_update": None,
+        "schedule": None,
+        "start_date": world.now,
+        "status": "trialing" if trial_end else "active",
+        "test_clock": None,
+        "transfer_data": None,
+        "trial_end": trial_end,
+        "trial_settings": settings,
+        "trial_start": world.now if trial_end else None,
+    }

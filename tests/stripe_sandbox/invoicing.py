@@ -1,0 +1,253 @@
+"""The life of an invoice: draft, open, paid or void, and what each step announces."""
+
+from tests.stripe_sandbox import account, invoice_lines, payment_methods
+from tests.stripe_sandbox.errors import ApiError
+from tests.stripe_sandbox.state import Json, new_id
+from tests.stripe_sandbox.world import World
+
+
+def draft(
+    world: World,
+    subscription: Json,
+    lines: list[Json],
+    *,
+    reason: str,
+    start: int,
+    end: int,
+    finalizes_at: int | None,
+) -> Json:
+    """Create a draft for a subscription and announce it."""
+    invoice = document(world, subscription, lines, reason=reason, start=start, end=end)
+    invoice["automatically_finalizes_at"] = finalizes_at
+    invoice["next_payment_attempt"] = finalizes_at
+    for line in lines:
+        line["invoice"] = invoice["id"]
+    subscription["latest_invoice"] = invoice["id"]
+    return world.add(invoice, "invoice.created")
+
+
+def document(
+    world: World, subscription: Json, lines: list[Json], *, reason: str, start: int, end: int
+) -> Json:
+    """Return an invoice that nobody has kept yet."""
+    customer = world.state.tables["customer"][subscription["customer"]]
+    off = {"enabled": False, "disabled_reason": None, "liability": None, "status": None}
+    invoice: Json = {
+        "id": new_id("in_"),
+        "object": "invoice",
+        "account_country": "US",
+        "account_name": account.NAME,
+        "account_tax_ids": None,
+        "amount_due": 0,
+        "amount_overpaid": 0,
+        "amount_paid": 0,
+        "amount_remaining": 0,
+        "amount_shipping": 0,
+        "application": None,
+        "attempt_count": 0,
+        "attempted": False,
+        "auto_advance": True,
+        "automatic_tax": {**off, "provider": None},
+        "automatically_finalizes_at": None,
+        "billing_reason": reason,
+        "collection_method": "charge_automatically",
+        "created": world.now,
+        "currency": subscription["currency"],
+        "custom_fields": None,
+        "customer": customer["id"],
+        "customer_account": None,
+        "customer_address": customer["address"],
+        "customer_email": customer["email"],
+        "customer_name": customer["name"],
+        "customer_phone": customer["phone"],
+        "customer_shipping": None,
+        "customer_tax_exempt": customer["tax_exempt"],
+        "customer_tax_ids": [],
+        "default_payment_method": None,
+        "default_source": None,
+        "default_tax_rates": [],
+        "description": None,
+        "discounts": [],
+        "due_date": None,
+        "effective_at": None,
+        "ending_balance": None,
+        "footer": None,
+        "from_invoice": None,
+        "hosted_invoice_url": None,
+        "invoice_pdf": None,
+        "issuer": {"type": "self"},
+        "last_finalization_error": None,
+        "latest_revision": None,
+        "lines": lines,
+        "livemode": False,
+        "metadata": {},
+        "next_payment_attempt": None,
+        "number": None,
+        "on_behalf_of": None,
+        "parent": {
+            "type": "subscription_details",
+            "quote_details": None,
+            "subscription_details": {
+                "metadata": dict(subscription["metadata"]),
+                "subscription": subscription["id"],
+            },
+        },
+        "payment_settings": {
+            "default_mandate": None,
+            "payment_method_options": None,
+            "payment_method_types": None,
+        },
+        "period_end": end,
+        "period_start": start,
+        "post_payment_credit_notes_amount": 0,
+        "pre_payment_credit_notes_amount": 0,
+        "receipt_number": None,
+        "rendering": None,
+        "shipping_cost": None,
+        "shipping_details": None,
+        "starting_balance": 0,
+        "statement_descriptor": None,
+        "status": "draft",
+        "status_transitions": {
+            "finalized_at": None,
+            "marked_uncollectible_at": None,
+            "paid_at": None,
+            "voided_at": None,
+        },
+        "test_clock": None,
+        "total_discount_amounts": [],
+        "total_pretax_credit_amounts": [],
+        "total_taxes": [],
+        "webhooks_delivered_at": world.now,
+    }
+    invoice_lines.recompute(world.state, invoice, flat_fee_at_zero=world.switches.flat_fee_at_zero)
+    return invoice
+
+
+def finalize(world: World, invoice: Json, *, collect: bool) -> None:
+    """Freeze a draft's figures, give it a number, and (with `collect`) try to be paid."""
+    if invoice["status"] != "draft":
+        raise ApiError(
+            "This invoice is already finalized, you can't re-finalize a non-draft invoice.",
+            code="invoice_no_longer_draft",
+        )
+    invoice_lines.recompute(world.state, invoice, flat_fee_at_zero=world.switches.flat_fee_at_zero)
+    for line in invoice["lines"]:
+        line.pop("_usage", None)
+    customer = world.state.tables["customer"][invoice["customer"]]
+    invoice["number"] = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04}"
+    customer["next_invoice_sequence"] += 1
+    invoice["status"] = "open"
+    invoice["automatically_finalizes_at"] = None
+    invoice["effective_at"] = world.now
+    invoice["ending_balance"] = 0
+    invoice["next_payment_attempt"] = None
+    invoice["hosted_invoice_url"] = f"{world.url}/i/{invoice['id']}"
+    invoice["invoice_pdf"] = f"{world.url}/i/{invoice['id']}"
+    invoice["status_transitions"]["finalized_at"] = world.now
+    world.emit("invoice.finalized", invoice)
+    if collect or invoice["amount_due"] == 0:
+        attempt(world, invoice)
+
+
+def attempt(world: World, invoice: Json, *, method: Json | None = None) -> bool:
+    """Charge an open invoice; say whether it is paid now."""
+    due = invoice["amount_due"]
+    method = method or payment_methods.for_invoice(world, invoice)
+    invoice["attempted"] = True
+    if due:
+        invoice["attempt_count"] += 1
+        if method is None or method["card"]["last4"] == payment_methods.DECLINED_LATER:
+            world.emit("invoice.payment_failed", invoice)
+            _set_status(world, invoice, "past_due")
+            return False
+        _record_payment(world, invoice, method)
+    _paid(world, invoice)
+    return True
+
+
+def pay_elsewhere(world: World, invoice: Json) -> None:
+    """Mark an open invoice as paid outside Stripe."""
+    _paid(world, invoice)
+
+
+def void(world: World, invoice: Json) -> None:
+    """Void an open invoice."""
+    if invoice["status"] != "open":
+        raise ApiError("You can only pass in open invoices. This invoice isn't open.")
+    invoice["status"] = "void"
+    invoice["status_transitions"]["voided_at"] = world.now
+    world.emit("invoice.voided", invoice)
+    _set_status(world, invoice, "active")
+
+
+def _paid(world: World, invoice: Json) -> None:
+    invoice["status"] = "paid"
+    invoice["amount_paid"] = invoice["amount_due"]
+    invoice["amount_remaining"] = 0
+    invoice["status_transitions"]["paid_at"] = world.now
+    world.emit("invoice.paid", invoice)
+    world.emit("invoice.payment_succeeded", invoice)
+    _set_status(world, invoice, "active")
+
+
+def _set_status(world: World, invoice: Json, status: str) -> None:
+    """Let the subscription follow: past_due while an invoice is owed, active when none is."""
+    details = invoice["parent"]["subscription_details"]
+    subscription = world.state.tables["subscription"][details["subscription"]]
+    if subscription["status"] not in {"active", "past_due", "incomplete"}:
+        return
+    if status == "past_due" and invoice["billing_reason"] == "subscription_create":
+        status = "incomplete"
+    if status == "active" and _owes(world, subscription):
+        return
+    with world.changing(subscription, "customer.subscription.updated"):
+        subscription["status"] = status
+
+
+def _owes(world: World, subscription: Json) -> bool:
+    return any(
+        invoice["status"] == "open"
+        and invoice["parent"]["subscription_details"]["subscription"] == subscription["id"]
+        for invoice in world.state.tables["invoice"].values()
+    )
+
+
+def _record_payment(world: World, invoice: Json, method: Json) -> None:
+    intent = world.add(
+        {
+            "id": new_id("pi_"),
+            "object": "payment_intent",
+            "amount": invoice["amount_due"],
+            "amount_received": invoice["amount_due"],
+            "capture_method": "automatic",
+            "client_secret": None,
+            "confirmation_method": "automatic",
+            "created": world.now,
+            "currency": invoice["currency"],
+            "customer": invoice["customer"],
+            "description": "Subscription update",
+            "latest_charge": None,
+            "livemode": False,
+            "metadata": {},
+            "payment_method": method["id"],
+            "payment_method_types": ["card"],
+            "status": "succeeded",
+        }
+    )
+    world.add(
+        {
+            "id": new_id("inpay_"),
+            "object": "invoice_payment",
+            "amount_paid": invoice["amount_due"],
+            "amount_requested": invoice["amount_due"],
+            "created": world.now,
+            "currency": invoice["currency"],
+            "invoice": invoice["id"],
+            "is_default": True,
+            "livemode": False,
+            "payment": {"type": "payment_intent", "payment_intent": intent["id"]},
+            "status": "paid",
+            "status_transitions": {"canceled_at": None, "paid_at": world.now},
+        }
+    )

@@ -1,0 +1,174 @@
+"""The HTTP server: the API, the hosted pages and the sandbox's own control endpoints."""
+
+import json
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from werkzeug import Request, Response
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from tests.stripe_sandbox import api, checkout, pages
+from tests.stripe_sandbox.errors import ApiError
+from tests.stripe_sandbox.sandbox import Sandbox
+from tests.stripe_sandbox.state import new_id
+
+CARDS = {"4242": checkout.GOOD_CARD, "0341": checkout.FAILING_CARD, "none": None}
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Logs nothing, and answers small requests without waiting for a full packet."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log(self, *args: Any, **kwargs: Any) -> None:
+        """Stay silent: the sandbox keeps its own record."""
+
+
+class Application:
+    """The WSGI application around one sandbox."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        return self._answer(request)(environ, start_response)
+
+    def _answer(self, request: Request) -> Response:
+        first = request.path.split("/")[1]
+        try:
+            match first:
+                case "v1" | "v2":
+                    return self._api(request)
+                case "_sandbox":
+                    return self._control(request)
+                case "c" | "p" | "i":
+                    return self._page(request)
+                case _:
+                    return _html(pages.document("Not found", "<p>No such page.</p>"), 404)
+        except ApiError as refusal:
+            return _json(refusal.body(new_id("req_", 14)), refusal.status)
+
+    def _api(self, request: Request) -> Response:
+        answer = api.respond(
+            self.sandbox,
+            api.Request(
+                method=request.method,
+                path=request.path,
+                query=request.query_string.decode(),
+                body=request.get_data(as_text=True),
+                headers=dict(request.headers),
+            ),
+        )
+        return _json(answer.body, answer.status, answer.headers)
+
+    def _control(self, request: Request) -> Response:
+        clock = self.sandbox.clock
+        match request.method, request.path:
+            case "GET", "/_sandbox/clock":
+                self.sandbox.catch_up()
+            case "POST", "/_sandbox/clock":
+                self.sandbox.advance(_instant(request))
+            case "GET", "/_sandbox/next":
+                return _json({"at": self.sandbox.next_at()})
+            case "GET", "/_sandbox/requests":
+                after = request.args.get("after", 0, type=int)
+                return _json({"requests": self.sandbox.log.after(after)})
+            case _:
+                raise ApiError("No such control endpoint.", status=404)
+        now = clock.now()
+        return _json({"now": now, "offset": clock.offset})
+
+    def _page(self, request: Request) -> Response:
+        identifier = request.path.rsplit("/", 1)[1]
+        if request.path == f"/c/pay/{identifier}" and request.method == "POST":
+            return self._complete(request, identifier)
+        with self.sandbox.transaction() as world:
+            if request.path == f"/c/pay/{identifier}":
+                return _html(pages.checkout(world, world.find("checkout.session", identifier)))
+            if request.path == f"/p/session/{identifier}":
+                session = world.find("billing_portal.session", identifier)
+                return _html(pages.portal(world, session))
+            if request.path == f"/i/{identifier}":
+                return _html(pages.invoice(world.render(world.find("invoice", identifier))))
+        return _html(pages.document("Not found", "<p>No such page.</p>"), 404)
+
+    def _complete(self, request: Request, identifier: str) -> Response:
+        with self.sandbox.transaction(writes=True) as world:
+            session = world.find("checkout.session", identifier)
+            if problem := _problem(request, session):
+                return _html(pages.checkout(world, session, error=problem), 422)
+            if session["status"] == "expired":
+                return _html(pages.checkout(world, session), 410)
+            checkout.complete(world, session, card=CARDS[request.form["card"]])
+            target = session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"])
+        return Response(status=303, headers={"Location": target})
+
+
+def _problem(request: Request, session: dict[str, Any]) -> str | None:
+    card = request.form.get("card")
+    if card not in CARDS:
+        return "Choose how to pay."
+    if card == "none" and session["payment_method_collection"] != "if_required":
+        return "A card is needed."
+    terms = (session["consent_collection"] or {}).get("terms_of_service")
+    if terms == "required" and request.form.get("terms") != "accepted":
+        return "Please agree to the terms of service."
+    return None
+
+
+def _instant(request: Request) -> int:
+    given: Any = request.get_json(silent=True) if request.is_json else request.form
+    try:
+        return int(given["to"])
+    except (KeyError, TypeError, ValueError):
+        raise ApiError('Send {"to": unix timestamp}.', param="to") from None
+
+
+def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    text = json.dumps(body, indent=2)
+    return Response(text, status, headers, mimetype="application/json")
+
+
+def _html(text: str, status: int = 200) -> Response:
+    return Response(text, status, mimetype="text/html")
+
+
+@contextmanager
+def listen(sandbox: Sandbox, *, host: str, port: int) -> Iterator[BaseWSGIServer]:
+    """Bind the port, say the URL to the sandbox, and deliver webhooks while the block runs."""
+    application = Application(sandbox)
+    server = make_server(host, port, application, threaded=True, request_handler=QuietHandler)
+    sandbox.url = sandbox.url or f"http://{host}:{server.server_port}"
+    sandbox.courier.start()
+    try:
+        yield server
+    finally:
+        sandbox.courier.stop()
+        server.server_close()
+
+
+@contextmanager
+def serve(
+    *, state_file: Path | None = None, now: int | None = None, frozen: bool = False
+) -> Iterator[Sandbox]:
+    """Serve a sandbox from a thread, on a free port of 127.0.0.1, for the length of the block.
+
+    `now` puts its clock; a frozen one only moves when told to, so that instants are exact.
+    """
+    sandbox = Sandbox(state_file=state_file)
+    if now is not None or frozen:
+        sandbox.set_clock(sandbox.clock.now() if now is None else now, frozen=frozen)
+    with listen(sandbox, host="127.0.0.1", port=0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        try:
+            yield sandbox
+        finally:
+            server.shutdown()
+            thread.join()
