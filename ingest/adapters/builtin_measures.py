@@ -126,6 +126,9 @@ def _error_measures(tool: str) -> tuple[BuiltinMeasure, ...]:
     )
 
 
+# Without the errors, whose names say the tool and so differ from gungraun's own words.
+GUNGRAUN = (INSTRUCTIONS, ESTIMATED_CYCLES, *_GUNGRAUN_CACHES, *_GUNGRAUN_HEAP)
+
 _GUNGRAUN_ERRORS = tuple(
     measure for tool in ("Memcheck", "Helgrind", "DRD") for measure in _error_measures(tool)
 )

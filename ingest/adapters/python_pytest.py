@@ -4,6 +4,8 @@ The name is the test's `fullname`. Latency in nanoseconds (the report has second
 the standard deviation as bounds, or median with the interquartile range.
 """
 
+from typing import Any
+
 import msgspec
 
 from ingest.adapters import builtin_measures, json_text, metrics
@@ -27,8 +29,8 @@ class _Benchmark(msgspec.Struct, gc=False):
 
 class _Report(msgspec.Struct, gc=False):
     # Both are always there, and tell this report from other tools' objects with benchmarks.
-    machine_info: msgspec.Raw
-    commit_info: msgspec.Raw
+    machine_info: dict[str, Any]
+    commit_info: dict[str, Any]
     benchmarks: list[_Benchmark]
 
 

@@ -7,7 +7,29 @@ from enum import StrEnum
 from itertools import chain
 from typing import Self
 
-from ingest.adapters import bmf_json, magic, python_pytest
+from ingest.adapters import (
+    bmf_json,
+    c_sharp_dot_net,
+    cpp_catch2,
+    cpp_google,
+    dart_benchmark_harness,
+    go_bench,
+    java_jmh,
+    js_benchmark,
+    js_time,
+    js_vitest,
+    magic,
+    python_asv,
+    python_pytest,
+    ruby_benchmark,
+    rust_bench,
+    rust_criterion,
+    rust_gungraun,
+    rust_gungraun_json,
+    rust_gungraun_stdout,
+    rust_iai,
+    shell_hyperfine,
+)
 from ingest.adapters.results import AdapterError, Average, Results
 
 MAX_BENCHMARK_BYTES = 1024
@@ -134,9 +156,33 @@ class Format:
 
 
 # In the order in which magic tries them.
-_FORMATS = {
+_TRIED_BY_MAGIC = {
     Adapter.JSON: Format(bmf_json.parse, bmf_json.AVERAGES),
+    Adapter.C_SHARP_DOT_NET: Format(c_sharp_dot_net.parse, c_sharp_dot_net.AVERAGES),
+    Adapter.CPP_GOOGLE: Format(cpp_google.parse, cpp_google.AVERAGES),
+    Adapter.CPP_CATCH2: Format(cpp_catch2.parse, cpp_catch2.AVERAGES),
+    Adapter.DART_BENCHMARK_HARNESS: Format(
+        dart_benchmark_harness.parse, dart_benchmark_harness.AVERAGES
+    ),
+    Adapter.GO_BENCH: Format(go_bench.parse, go_bench.AVERAGES),
+    Adapter.JAVA_JMH: Format(java_jmh.parse, java_jmh.AVERAGES),
+    Adapter.JS_BENCHMARK: Format(js_benchmark.parse, js_benchmark.AVERAGES),
+    Adapter.JS_TIME: Format(js_time.parse, js_time.AVERAGES),
+    Adapter.JS_VITEST: Format(js_vitest.parse, js_vitest.AVERAGES),
+    Adapter.PYTHON_ASV: Format(python_asv.parse, python_asv.AVERAGES),
     Adapter.PYTHON_PYTEST: Format(python_pytest.parse, python_pytest.AVERAGES),
+    Adapter.RUBY_BENCHMARK: Format(ruby_benchmark.parse, ruby_benchmark.AVERAGES),
+    Adapter.RUST_BENCH: Format(rust_bench.parse, rust_bench.AVERAGES),
+    Adapter.RUST_CRITERION: Format(rust_criterion.parse, rust_criterion.AVERAGES),
+    Adapter.RUST_IAI: Format(rust_iai.parse, rust_iai.AVERAGES),
+    Adapter.RUST_GUNGRAUN: Format(rust_gungraun.parse, rust_gungraun.AVERAGES),
+    Adapter.SHELL_HYPERFINE: Format(shell_hyperfine.parse, shell_hyperfine.AVERAGES),
+}
+
+_FORMATS = {
+    **_TRIED_BY_MAGIC,
+    Adapter.RUST_GUNGRAUN_STDOUT: Format(rust_gungraun_stdout.parse, rust_gungraun_stdout.AVERAGES),
+    Adapter.RUST_GUNGRAUN_JSON: Format(rust_gungraun_json.parse, rust_gungraun_json.AVERAGES),
 }
 
 
@@ -156,7 +202,8 @@ def parse(adapter: Adapter, text: str, average: Average | None = None) -> Result
 
 
 def _supporting(average: Average | None) -> Iterable[Format]:
-    return (form for form in _FORMATS.values() if average is None or average in form.averages)
+    forms = _TRIED_BY_MAGIC.values()
+    return (form for form in forms if average is None or average in form.averages)
 
 
 def _format_for(adapter: Adapter, average: Average | None) -> Format:

@@ -1,5 +1,6 @@
 """Time units as tools write them, to nanoseconds; rates to operations per second."""
 
+from ingest.adapters import numbers
 from ingest.adapters.results import AdapterError
 
 # Both code points of micro: U+00B5 (micro sign) and U+03BC (Greek mu), and plain "us".
@@ -39,3 +40,11 @@ def nanoseconds_in(unit: str) -> float:
 def per_second(rate: float, unit: str) -> float:
     """A rate per this unit of time, as a rate per second."""
     return rate * (NANOSECONDS_PER_SECOND / nanoseconds_in(unit))
+
+
+def read_nanoseconds(number: str, unit: str) -> float | None:
+    """A number and its unit, as printed, in nanoseconds; None if they are no time."""
+    value = numbers.read(number)
+    if value is None or unit not in _NANOSECONDS:
+        return None
+    return value * _NANOSECONDS[unit]
