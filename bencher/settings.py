@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
-from bencher import broker
+from bencher import broker, schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STRIPE_PUBLIC_API = "https://api.stripe.com"
@@ -200,6 +200,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = schedule.beat_schedule(sweep_at=BILLING_SWEEP_AT)
 CELERY_ENABLE_UTC = True
 
 # dj-stripe mirrors what Stripe says. It demands well-formed keys even where none is set.

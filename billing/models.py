@@ -283,9 +283,7 @@ class MeterEvent(models.Model):
                 | (~Q(reason="sweep") & Q(sweep_date=None)),
                 name="sweep_events_have_a_date",
             ),
-            models.CheckConstraint(
-                condition=Q(meter__in=["active_series"]), name="meter_is_known"
-            ),
+            models.CheckConstraint(condition=Q(meter__in=["active_series"]), name="meter_is_known"),
             models.CheckConstraint(
                 condition=Q(reason__in=["hint", "sweep", "pre-close", "close", "manual"]),
                 name="meter_event_reason_is_known",
@@ -298,7 +296,9 @@ class MeterEvent(models.Model):
                 name="meter_events_waiting",
             ),
             # The organization's outbox, newest first.
-            models.Index(fields=["organization", "counted_at"], name="meter_events_by_organization"),
+            models.Index(
+                fields=["organization", "counted_at"], name="meter_events_by_organization"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -324,9 +324,7 @@ class SenderLease(models.Model):
 class Statement(models.Model):
     """A closed period's bill. One insert, never changed: triggers refuse everything else."""
 
-    period = models.OneToOneField(
-        BillingPeriod, on_delete=models.PROTECT, related_name="statement"
-    )
+    period = models.OneToOneField(BillingPeriod, on_delete=models.PROTECT, related_name="statement")
     organization = models.ForeignKey(
         Organization, on_delete=models.PROTECT, related_name="statements"
     )

@@ -14,4 +14,4 @@ class IngestConfig(AppConfig):
         from ingest import recount
         from series import recounting
 
-        recounting.register(recount.SQL)
+        recounting.register(series=recount.SQL, with_reports=recount.WITH_REPORTS)

@@ -75,9 +75,7 @@ def _refuse_synonyms(ids: dict[str, int]) -> None:
 def series(columns: Sequence[Column]) -> tuple[list[int], list[int]]:
     """Return the distinct (benchmark, measure) pairs of a report as two parallel lists."""
     pairs = {
-        (benchmark, column.measure_id)
-        for column in columns
-        for benchmark in column.benchmark_ids
+        (benchmark, column.measure_id) for column in columns for benchmark in column.benchmark_ids
     }
     ordered = sorted(pairs)
     return [benchmark for benchmark, _ in ordered], [measure for _, measure in ordered]

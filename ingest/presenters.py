@@ -67,8 +67,7 @@ def branch(branch: Branch, head: Head, version: Version | None) -> Json:
         "head": {
             "uuid": str(head.uuid),
             "start_point": None,
-            "version": version
-            and {"number": version.number, "hash": version.hash or None},
+            "version": version and {"number": version.number, "hash": version.hash or None},
             "created": instant(head.created_at),
             "replaced": instant(head.replaced_at),
         },

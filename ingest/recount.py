@@ -25,3 +25,13 @@ FROM (
 ) shape, unnest(shape.benchmark_ids) AS benchmark_id
 GROUP BY project_id, testbed_id, benchmark_id, measure_id
 """
+
+# The same with the reports by their public ids, for statements.
+WITH_REPORTS = f"""
+SELECT active.project_id, active.testbed_id, active.benchmark_id, active.measure_id,
+       active.first_seen, first_report.uuid AS first_report_uuid,
+       active.last_seen, last_report.uuid AS last_report_uuid
+FROM ({SQL}) active
+JOIN ingest_report first_report ON first_report.id = active.first_report_id
+JOIN ingest_report last_report ON last_report.id = active.last_report_id
+"""  # noqa: S608 - a constant of this module

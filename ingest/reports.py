@@ -94,9 +94,7 @@ def _check_plan(project: Project, *, now: datetime) -> None:
 
 def _parse(payload: NewReport) -> list[Results]:
     settings = payload.settings or Settings()
-    parsed = [
-        registry.parse(settings.adapter, text, settings.average) for text in payload.results
-    ]
+    parsed = [registry.parse(settings.adapter, text, settings.average) for text in payload.results]
     return parsed if settings.fold is None else [folding.fold(parsed, settings.fold)]
 
 
@@ -160,9 +158,7 @@ def _columns(
     project_id: int, iterations: Sequence[Results], *, now: datetime
 ) -> list[columns.Column]:
     names = {name for results in iterations for name in results}
-    measured = {
-        measure for results in iterations for row in results.values() for measure in row
-    }
+    measured = {measure for results in iterations for row in results.values() for measure in row}
     benchmarks = dimensions.benchmarks(project_id, names, now=now)
     measures = dimensions.measures(project_id, measured, describe=_measure, now=now)
     return list(columns.columns(iterations, benchmarks=benchmarks, measures=measures))

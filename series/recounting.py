@@ -11,21 +11,30 @@ from django.db import connection
 
 from series.counting import Basis, ProjectCount
 
-_registered: list[str] = []
 
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """The recount as SQL, with %(organization)s, %(start)s and %(end)s.
 
-def register(sql: str) -> None:
-    """Make a query the recount; `ingest` does so when it starts.
-
-    It takes %(organization)s, %(start)s and %(end)s, reads reports and metric columns only, and
-    answers one row per series that reported in [start, end), of any project: project_id,
-    testbed_id, benchmark_id, measure_id, first_seen, first_report_id, last_seen, last_report_id.
+    One row per series that reported in [start, end), of any project, from reports and metric
+    columns only: project_id, testbed_id, benchmark_id, measure_id, first_seen and last_seen;
+    `with_reports` adds first_report_uuid and last_report_uuid.
     """
-    _registered[:] = [sql]
+
+    series: str
+    with_reports: str
 
 
-def sql() -> str:
-    """Return the registered query, to be read from in a larger statement and so one snapshot."""
+_registered: list[Queries] = []
+
+
+def register(*, series: str, with_reports: str) -> None:
+    """Make two queries the recount; `ingest` does so when it starts."""
+    _registered[:] = [Queries(series=series, with_reports=with_reports)]
+
+
+def queries() -> Queries:
+    """Return the registered queries, to be read from in a larger statement and so one snapshot."""
     return _registered[0]
 
 
@@ -51,7 +60,7 @@ def recount(organization_id: int, *, start: datetime, end: datetime, basis: Basi
     """Count the series that reported in [start, end) from the reports, never from the ledger."""
     with connection.cursor() as cursor:
         cursor.execute(
-            _BY_PROJECT.format(recount=sql()),
+            _BY_PROJECT.format(recount=queries().series),
             {"organization": organization_id, "start": start, "end": end, "basis": basis.value},
         )
         projects = tuple(ProjectCount(*row) for row in cursor.fetchall())

@@ -24,9 +24,7 @@ class UserManager(BaseUserManager["User"]):
     ) -> "User":
         """Create a user; without a password nobody can sign in as them yet."""
         slug = slugs.free_slug(name, taken=lambda slug: self.filter(slug=slug).exists())
-        user = self.model(
-            email=email.lower(), name=name, slug=slug, created_at=now, **flags
-        )
+        user = self.model(email=email.lower(), name=name, slug=slug, created_at=now, **flags)
         user.set_password(password)
         user.save(force_insert=True)
         return user

@@ -1,0 +1,27 @@
+"""What beat runs and when. Everything here is safe to run late, twice, or not at all for a day."""
+
+from datetime import time
+from typing import Any
+
+from celery.schedules import crontab
+
+# A run that waited this long is dropped: the next one does the same and more.
+_EVERY_MINUTE = {"schedule": 60.0, "options": {"expires": 55}}
+
+
+def beat_schedule(*, sweep_at: time) -> dict[str, dict[str, Any]]:
+    """Return Celery's beat schedule, times in UTC."""
+    return {
+        "nightly sweep": {
+            "task": "billing.tasks.nightly_sweep",
+            "schedule": crontab(hour=sweep_at.hour, minute=sweep_at.minute),
+        },
+        "pre-close": {"task": "billing.tasks.pre_close", **_EVERY_MINUTE},
+        "close": {"task": "billing.tasks.close_periods", **_EVERY_MINUTE},
+        "follow Stripe": {"task": "billing.tasks.sync_plans", **_EVERY_MINUTE},
+        "send": {
+            "task": "billing.tasks.send_meter_events",
+            "schedule": 15.0,
+            "options": {"expires": 14},
+        },
+    }

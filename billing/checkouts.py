@@ -1,0 +1,111 @@
+"""Subscribing to Pro through Stripe's hosted checkout."""
+
+import logging
+from datetime import datetime
+
+from django.conf import settings
+from django.db import IntegrityError
+from django.urls import reverse
+
+from bencher.tenancy.models import Organization, User
+from billing import customers, gateway, plans, prices
+from billing.models import Checkout, Plan
+
+logger = logging.getLogger(__name__)
+
+
+class AlreadySubscribedError(Exception):
+    """The organization has a live plan."""
+
+
+class ForeignCheckoutError(Exception):
+    """The checkout is not this organization's."""
+
+
+def has_trial(organization: Organization, user: User) -> bool:
+    """Tell whether a trial is due: once per organization, and once per user who starts one."""
+    if settings.PRO_TRIAL_DAYS == 0 or Plan.objects.filter(organization=organization).exists():
+        return False
+    return not Checkout.objects.filter(
+        started_by=user, with_trial=True, state=Checkout.State.COMPLETED
+    ).exists()
+
+
+def start(organization: Organization, *, user: User, now: datetime) -> str:
+    """Open a checkout for Pro and return the address of Stripe's page.
+
+    An open one is returned again, so that an organization never has two. Raises
+    AlreadySubscribedError, NotConfiguredError, TemporaryError and RefusedError.
+    """
+    if Plan.objects.filter(organization=organization, ended_at=None).exists():
+        raise AlreadySubscribedError("This organization has a plan already.")
+    again = _still_open(organization, now=now)
+    if again is not None:
+        return again
+    customer = customers.of(organization, leader=user, now=now)
+    with_trial = has_trial(organization, user)
+    session = gateway.connect().start_checkout(
+        customer_id=customer.stripe_customer_id,
+        organization_uuid=str(organization.uuid),
+        price_ids=[prices.pro_price().id],
+        trial_days=settings.PRO_TRIAL_DAYS if with_trial else None,
+        success_url=_url("checkout-return", organization) + "?checkout={CHECKOUT_SESSION_ID}",
+        cancel_url=_url("billing", organization),
+    )
+    try:
+        Checkout.objects.create(
+            organization=organization,
+            stripe_session_id=session.id,
+            started_by=user,
+            with_trial=with_trial,
+            created_at=now,
+        )
+    except IntegrityError:
+        # Two clicks at once: the second one's session must not be left to be completed.
+        gateway.connect().expire_checkout(session.id)
+        return start(organization, user=user, now=now)
+    return session.url
+
+
+def complete(session_id: str, *, now: datetime) -> Plan | None:
+    """Store the subscription that a checkout made; None while it is not completed.
+
+    Called by the return address and by the webhook, whichever comes first; both are harmless.
+    Raises ForeignCheckoutError for a session that we did not start.
+    """
+    checkout = (
+        Checkout.objects.select_related("organization").filter(stripe_session_id=session_id).first()
+    )
+    if checkout is None:
+        raise ForeignCheckoutError(f"Checkout {session_id} was not started here.")
+    session = gateway.connect().checkout(session_id)
+    if session.organization_uuid != str(checkout.organization.uuid):
+        raise ForeignCheckoutError(f"Checkout {session_id} is of another organization.")
+    if session.status != "complete":
+        if session.status == "expired":
+            _close(checkout, Checkout.State.EXPIRED, now=now)
+        return None
+    plan = plans.sync(session.subscription_id)
+    _close(checkout, Checkout.State.COMPLETED, now=now)
+    return plan
+
+
+def _still_open(organization: Organization, *, now: datetime) -> str | None:
+    checkout = Checkout.objects.filter(organization=organization, state=Checkout.State.OPEN).first()
+    if checkout is None:
+        return None
+    session = gateway.connect().checkout(checkout.stripe_session_id)
+    if session.status == "open":
+        return session.url
+    complete(checkout.stripe_session_id, now=now)
+    return None
+
+
+def _close(checkout: Checkout, state: Checkout.State, *, now: datetime) -> None:
+    Checkout.objects.filter(pk=checkout.pk, state=Checkout.State.OPEN).update(
+        state=state, closed_at=now
+    )
+
+
+def _url(name: str, organization: Organization) -> str:
+    return settings.BASE_URL + reverse(name, args=[organization.slug])

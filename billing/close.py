@@ -1,0 +1,200 @@
+"""Closing a period: raise the fence, recount from the reports, freeze the statement, post.
+
+Two transactions. The first raises the fence, after which no report can enter the period any more;
+the second recounts and freezes. A crash between them or after them is continued by the next run,
+and constraints make a second statement for one period impossible.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from bencher import clock
+from billing import minutes, posting, pricing
+from billing.models import BillingCustomer, BillingPeriod, MeterEvent, Statement
+from series import fence, recounting
+from series.counting import Basis
+
+logger = logging.getLogger(__name__)
+
+
+class LedgerDisagreesError(Exception):
+    """Ledger and recount differ although both can answer: nothing is frozen until a person looks."""
+
+    def __init__(self, period_id: int, *, ledger: int, recount: int) -> None:
+        super().__init__(
+            f"Period {period_id}: the ledger has {ledger} series, the reports have {recount}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What closing a period came to, or would come to."""
+
+    period_id: int
+    organization_id: int
+    series: int
+    amount_cents: int
+
+
+# One statement, so one snapshot: activity, visibility, deletion and names as they are now.
+_EVIDENCE = """
+CREATE TEMPORARY TABLE closing_evidence ON COMMIT DROP AS
+SELECT project.uuid AS project_uuid, project.name AS project_name,
+       project.visibility AS project_visibility, project.deleted_at IS NOT NULL AS project_deleted,
+       project.deleted_at IS NULL AND (%(basis)s = 'all' OR project.visibility = 'private')
+           AS billed,
+       testbed.uuid AS testbed_uuid, testbed.name AS testbed_name,
+       benchmark.uuid AS benchmark_uuid, benchmark.name AS benchmark_name,
+       measure.uuid AS measure_uuid, measure.name AS measure_name,
+       active.first_report_uuid, active.first_seen AS first_seen_at,
+       active.last_report_uuid, active.last_seen AS last_seen_at
+FROM ({recount}) active
+JOIN series_project project ON project.id = active.project_id
+JOIN series_testbed testbed ON testbed.id = active.testbed_id
+JOIN series_benchmark benchmark ON benchmark.id = active.benchmark_id
+JOIN series_measure measure ON measure.id = active.measure_id
+"""
+
+_COLUMNS = (
+    "project_uuid, project_name, project_visibility, project_deleted, billed, testbed_uuid,"
+    " testbed_name, benchmark_uuid, benchmark_name, measure_uuid, measure_name,"
+    " first_report_uuid, first_seen_at, last_report_uuid, last_seen_at"
+)
+
+# Rows that moved past the end took their sighting within the period along: no answer then.
+_LEDGER = """
+SELECT count(*) FILTER (WHERE last_seen >= %(start)s AND last_seen < %(end)s),
+       count(*) FILTER (WHERE last_seen >= %(end)s)
+FROM series_last_seen
+WHERE organization_id = %(organization)s AND last_seen >= %(start)s
+"""
+
+
+def due(*, now: datetime) -> Iterator[int]:
+    """Yield the periods to close, oldest first: ended at least BILLING_CLOSE_DELAY ago."""
+    ended = BillingPeriod.objects.filter(
+        state=BillingPeriod.State.OPEN, ends_at__lte=now - settings.BILLING_CLOSE_DELAY
+    )
+    yield from ended.order_by("ends_at", "id").values_list("id", flat=True)
+
+
+def preview(*, now: datetime) -> Iterator[Closing]:
+    """Yield what closing the due periods would come to, changing nothing."""
+    for period in BillingPeriod.objects.filter(id__in=list(due(now=now))).order_by("ends_at"):
+        counted = recounting.recount(
+            period.organization_id,
+            start=period.starts_at,
+            end=period.ends_at,
+            basis=Basis(period.basis),
+        )
+        yield Closing(
+            period_id=period.pk,
+            organization_id=period.organization_id,
+            series=counted.billed,
+            amount_cents=_amount(period, counted.billed),
+        )
+
+
+def close(period_id: int, *, now: datetime) -> Statement:
+    """Close one period and return its statement; a closed one is returned as it is.
+
+    Raises LedgerDisagreesError where the two ways of counting differ; nothing is frozen then.
+    """
+    period = BillingPeriod.objects.get(pk=period_id)
+    with transaction.atomic(durable=True):
+        fence.raise_to(period.organization_id, period.ends_at)
+    with transaction.atomic(durable=True):
+        period = BillingPeriod.objects.select_for_update().get(pk=period_id)
+        if period.state != BillingPeriod.State.OPEN:
+            return Statement.objects.get(period=period)
+        statement = _freeze(period, now=now)
+        _post(period, statement)
+        BillingPeriod.objects.filter(pk=period.pk).update(state=BillingPeriod.State.FROZEN)
+    logger.info("period closed", extra={"period": period.pk, "series": statement.series})
+    return statement
+
+
+def _freeze(period: BillingPeriod, *, now: datetime) -> Statement:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _EVIDENCE.format(recount=recounting.queries().with_reports),
+            {
+                "organization": period.organization_id,
+                "start": period.starts_at,
+                "end": period.ends_at,
+                "basis": period.basis,
+            },
+        )
+        cursor.execute("SELECT count(*) FILTER (WHERE billed), count(*) FROM closing_evidence")
+        row = cursor.fetchone()
+        assert row is not None
+        billed, total = row
+        ledger = _ledger(period)
+        if ledger is not None and ledger != total:
+            raise LedgerDisagreesError(period.pk, ledger=ledger, recount=total)
+        statement = Statement.objects.create(
+            period=period,
+            organization_id=period.organization_id,
+            stripe_subscription_id=period.stripe_subscription_id,
+            starts_at=period.starts_at,
+            ends_at=period.ends_at,
+            kind=period.kind,
+            series=billed,
+            ledger_series=ledger,
+            total_series=total,
+            tier_up_to=pricing.band(pricing.ladder(period.tiers), billed).tier.up_to,
+            amount_cents=_amount(period, billed),
+            closed_at=now,
+        )
+        cursor.execute(
+            f"INSERT INTO billing_statementline (statement_id, {_COLUMNS})"  # noqa: S608
+            f" SELECT %s, {_COLUMNS} FROM closing_evidence"
+            " ORDER BY project_uuid, testbed_uuid, benchmark_uuid, measure_uuid",
+            [statement.pk],
+        )
+    return statement
+
+
+def _ledger(period: BillingPeriod) -> int | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _LEDGER,
+            {
+                "organization": period.organization_id,
+                "start": period.starts_at,
+                "end": period.ends_at,
+            },
+        )
+        row = cursor.fetchone()
+    assert row is not None
+    within, beyond = row
+    return None if beyond else int(within)
+
+
+def _amount(period: BillingPeriod, series: int) -> int:
+    if period.kind == BillingPeriod.Kind.TRIAL:
+        return 0
+    return pricing.amount_cents(pricing.ladder(period.tiers), series)
+
+
+def _post(period: BillingPeriod, statement: Statement) -> None:
+    # Also 0, and also in a trial: Stripe's figure must be ours whatever it is.
+    customer = BillingCustomer.objects.get(organization_id=period.organization_id)
+    at = minutes.closing_instant(period.ends_at)
+    event = MeterEvent.objects.create(
+        meter=MeterEvent.Meter.ACTIVE_SERIES,
+        organization_id=period.organization_id,
+        customer=customer,
+        period=period,
+        value=statement.series,
+        timestamp=at,
+        identifier=f"{customer.stripe_customer_id}-active_series-{int(at.timestamp())}",
+        reason=MeterEvent.Reason.CLOSE,
+        counted_at=clock.now(),
+    )
+    posting.supersede([event.pk])

@@ -1,0 +1,116 @@
+"""Celery tasks: the edge where the clock is read. Ids only, keyword-only, safe to repeat."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery import shared_task
+from django.conf import settings
+from django.db import transaction
+
+from bencher import clock
+from billing import (
+    close,
+    gateway,
+    hints,
+    outbox,
+    plans,
+    posting,
+    runs,
+    settlement,
+    sweep,
+    webhooks,
+)
+from billing.models import MeterEvent, Plan, WebhookReceipt
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def post_active_series(*, organization_id: int, **_: object) -> None:
+    """Post an organization's count if it changed since the last post of its period."""
+    hints.began(organization_id)
+    plan = Plan.objects.filter(organization_id=organization_id, ended_at=None).first()
+    if plan is None:
+        return
+    with transaction.atomic(durable=True):
+        stored = posting.store([plan.pk], reason=MeterEvent.Reason.HINT, even_if_unchanged=False)
+    if stored:
+        send_meter_events.delay()
+
+
+@shared_task
+def send_meter_events(**_: object) -> None:
+    """Send what waits in the outbox."""
+    if not settings.BILLING_CONFIGURED:
+        return
+    per_second = (
+        outbox.LIVE_EVENTS_PER_SECOND
+        if settings.STRIPE_LIVE_MODE or settings.STRIPE_IS_SANDBOX
+        else outbox.TEST_EVENTS_PER_SECOND
+    )
+    outbox.send(gateway.connect(), per_second=per_second)
+
+
+@shared_task
+def handle_webhook(*, receipt_id: int, **_: object) -> None:
+    """Handle one webhook; where Stripe can't be asked, the timer does it later."""
+    receipt = WebhookReceipt.objects.filter(pk=receipt_id, handled_at=None).first()
+    if receipt is None:
+        return
+    try:
+        webhooks.handle(receipt, now=clock.now())
+    except gateway.TemporaryError:
+        logger.warning("webhook waits for Stripe", extra={"receipt": receipt_id})
+        return
+    close_periods.delay()
+    send_meter_events.delay()
+
+
+@shared_task
+def nightly_sweep(**_: object) -> None:
+    """Post every active Pro organization's cumulative count."""
+    now = clock.now()
+    with runs.recorded("sweep", now=now) as run:
+        swept = sweep.run(on=now.date())
+        run.result = {"plans": swept.plans, "events": swept.events, "failed": swept.failed}
+    send_meter_events.delay()
+
+
+@shared_task
+def pre_close(**_: object) -> None:
+    """Post once more for periods that are about to end."""
+    if sweep.pre_close(now=clock.now()):
+        send_meter_events.delay()
+
+
+@shared_task
+def close_periods(**_: object) -> None:
+    """Close every period that is due; one that fails does not stop the others."""
+    now = clock.now()
+    if _each(list(close.due(now=now)), lambda period_id: close.close(period_id, now=now)):
+        send_meter_events.delay()
+
+
+@shared_task
+def sync_plans(**_: object) -> None:
+    """Follow Stripe by timer: ended periods, lost webhooks, final invoices."""
+    if not settings.BILLING_CONFIGURED:
+        return
+    now = clock.now()
+    webhooks.handle_waiting(now=now)
+    _each(plans.due_for_sync(now=now), plans.sync)
+    if not posting.is_dark():
+        plans.end_cover_without_plan(now=now)
+    settlement.settle_due(now=now)
+
+
+def _each(subjects: list[Any], act: Callable[[Any], object]) -> int:
+    done = 0
+    for subject in subjects:
+        try:
+            act(subject)
+            done += 1
+        except Exception:
+            logger.exception("failed, going on with the others", extra={"subject": subject})
+    return done

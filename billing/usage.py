@@ -1,0 +1,75 @@
+"""What an organization uses now and what it will cost: the one figure of page, API and command."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bencher.tenancy.models import Organization
+from billing import pricing
+from billing.models import BillingPeriod, Level, MeterEvent, Plan
+from series import counting
+from series.counting import ActiveCount, Basis
+
+# Without a plan there is no period: the last thirty days stand in for it.
+TRAILING = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Usage of an organization at the instant of its count. Amounts in cents."""
+
+    plan: Plan | None
+    period: BillingPeriod | None
+    starts_at: datetime
+    ends_at: datetime
+    count: ActiveCount
+    ladder: pricing.Ladder
+    band: pricing.Band | None
+    estimate_cents: int | None
+    last_event: MeterEvent | None
+
+
+def current(organization: Organization, *, now: datetime) -> Usage:
+    """Count an organization's active series now, with the price that the count would have."""
+    plan = Plan.objects.filter(organization=organization, ended_at=None).first()
+    period = _open_period(plan, now=now)
+    starts_at, ends_at = (
+        (period.starts_at, period.ends_at) if period else (now - TRAILING, now + TRAILING)
+    )
+    count = counting.count_active(
+        organization.pk,
+        start=starts_at,
+        end=ends_at,
+        basis=Basis(period.basis) if period else Basis.PRIVATE,
+    )
+    ladder = pricing.ladder(period.tiers) if period else ()
+    return Usage(
+        plan=plan,
+        period=period,
+        starts_at=starts_at,
+        ends_at=ends_at if period else now,
+        count=count,
+        ladder=ladder,
+        band=pricing.band(ladder, count.billed) if ladder else None,
+        estimate_cents=_estimate(period, ladder, count.billed),
+        last_event=_last_event(period),
+    )
+
+
+def _open_period(plan: Plan | None, *, now: datetime) -> BillingPeriod | None:
+    if plan is None or plan.level != Level.PRO:
+        return None
+    return plan.periods.filter(starts_at__lte=now, ends_at__gt=now).first()
+
+
+def _estimate(period: BillingPeriod | None, ladder: pricing.Ladder, count: int) -> int | None:
+    if period is None:
+        return None
+    if period.kind == BillingPeriod.Kind.TRIAL:
+        return 0
+    return pricing.amount_cents(ladder, count)
+
+
+def _last_event(period: BillingPeriod | None) -> MeterEvent | None:
+    if period is None:
+        return None
+    return period.meter_events.order_by("-timestamp").first()
