@@ -28,7 +28,7 @@ Handler = Callable[[Call], Json]
 Guard = Callable[["Sandbox", dict[str, Any]], AbstractContextManager[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """A method and path, its parameters, and what answers; `guard` runs outside the lock."""
 
