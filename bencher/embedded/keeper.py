@@ -7,6 +7,7 @@ last one is closed the servers are stopped, and only then does that last command
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -39,6 +40,7 @@ class _Keeper:
     """The servers, those who use them, and what these are told."""
 
     servers: list[_Server]
+    run_directory: Path
     hello: bytes
     listener: socket.socket
     users: set[socket.socket] = field(default_factory=set)
@@ -61,11 +63,10 @@ class _Keeper:
         Who connects meanwhile is cut off without a welcome and tries again.
         """
         fault = self._fault()
-        address = Path(self.listener.getsockname())
         self.listener.close()
-        address.unlink(missing_ok=True)
         for server in self.servers:
             children.stop(server.process, server.stop)
+        shutil.rmtree(self.run_directory, ignore_errors=True)
         text = "" if fault is None else f"{fault.name} ended by itself. See {fault.log}."
         for user in self.users if self.last is None else {self.last}:
             with suppress(OSError):  # it was killed
@@ -159,7 +160,9 @@ def _start(base: Path, *, lock: int, fsync: bool) -> _Keeper:
         "redis_url": redis.url(found),
         "notice": found.notice,
     }
-    keeper = _Keeper(servers=servers, hello=_line(hello), listener=_listen(found))
+    keeper = _Keeper(
+        servers=servers, run_directory=found.run, hello=_line(hello), listener=_listen(found)
+    )
     # From here on others find us.
     os.ftruncate(lock, 0)
     os.pwrite(lock, os.fsencode(found.run / CONTROL_SOCKET), 0)

@@ -92,15 +92,21 @@ def find(base: Path) -> Places:
 
 
 def own_directory(path: Path, identity: Identity) -> Path:
-    """A directory that belongs to the identity alone."""
+    """A directory that belongs to the identity alone, where others may have been before us."""
     path.mkdir(mode=0o700, exist_ok=True)
     found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (identity.uid, os.geteuid()):
+    expected = found.st_uid in (identity.uid, os.geteuid()) or not _is_shared(path.parent)
+    if not stat.S_ISDIR(found.st_mode) or not expected:
         raise EmbeddedError(f"{path} belongs to somebody else. Remove it and try again.")
     if found.st_uid != identity.uid:
         os.chown(path, identity.uid, identity.gid)
     path.chmod(0o700)
     return path
+
+
+def _is_shared(directory: Path) -> bool:
+    """Whether anybody may put something there."""
+    return bool(directory.stat().st_mode & stat.S_IWOTH)
 
 
 def _home(base: Path, identity: Identity) -> Path:
