@@ -45,5 +45,5 @@ clean: ## remove .venv and all caches (local data stay: they are in .data)
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks static-collected
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-install:
+install: ## make .venv (the other targets do that too)
 	@ops/install $(PYTHON)
