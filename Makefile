@@ -30,10 +30,10 @@ run: install ## serve on http://127.0.0.1:8000 (PORT=…), with worker, beat and
 	$(embedded) -- sh -c 'python manage.py migrate --verbosity 0 && exec honcho -f Procfile.dev start'
 
 test: install ## run the tests (ARGS="tests/billing -k close")
-	@$(embedded) --no-fsync -- pytest -n 2 --dist loadgroup $(ARGS)
+	@$(embedded) --no-fsync -- python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 test-full: install ## run the tests with many more examples; takes long
-	@HYPOTHESIS_PROFILE=full $(embedded) --no-fsync -- pytest -n 2 --dist loadgroup $(ARGS)
+	@HYPOTHESIS_PROFILE=full $(embedded) --no-fsync -- python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: install ## lint, types, formats, dependencies, migrations, deployment settings
 	@$(embedded) --no-fsync -- ops/check
