@@ -82,9 +82,13 @@ def _expand(
     elif known in REFERENCES:
         if isinstance(node.get(step), str) and REFERENCES[known]:
             node[step] = world.render(world.find(REFERENCES[known], node[step]))
-    elif not rest or step not in node:
+    elif step not in node or (not rest and not _is_list(node[step])):
         raise ApiError(f"This property cannot be expanded ({path}).", param="expand")
     _expand(world, node.get(step), rest, path, owner=owner, trail=trail)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("object") == "list"
 
 
 def _price_member(name: str) -> Callable[[World, Json], Any]:
