@@ -18,7 +18,8 @@ def transaction_required(function: Callable[P, R]) -> Callable[P, R]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         if not connection.in_atomic_block:
             raise TransactionManagementError(
-                f"{function.__module__}.{function.__name__} must run inside its caller's transaction."
+                f"{function.__module__}.{function.__name__} must run inside a transaction of its"
+                " caller's."
             )
         return function(*args, **kwargs)
 

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class LedgerDisagreesError(Exception):
-    """Ledger and recount differ although both can answer: nothing is frozen until a person looks."""
+    """Ledger and recount differ although both can answer; a person must look."""
 
     def __init__(self, period_id: int, *, ledger: int, recount: int) -> None:
         super().__init__(
@@ -157,6 +157,7 @@ def _freeze(period: BillingPeriod, *, now: datetime) -> Statement:
             " ORDER BY project_uuid, testbed_uuid, benchmark_uuid, measure_uuid",
             [statement.pk],
         )
+        cursor.execute("DROP TABLE closing_evidence")
     return statement
 
 

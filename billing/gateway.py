@@ -332,6 +332,10 @@ def _id(reference: Any) -> str:
     return reference if isinstance(reference, str) else str(reference.id)
 
 
+def _metadata(found: Any) -> dict[str, str]:
+    return found.metadata.to_dict() if found.metadata else {}
+
+
 def _subscription(found: Any) -> Subscription:
     # dj-stripe gives StripeObject a method called items, so the field needs its brackets.
     items = tuple(
@@ -349,9 +353,7 @@ def _subscription(found: Any) -> Subscription:
         customer_id=_id(found.customer),
         status=found.status,
         items=items,
-        organization_uuid=(found.metadata or {})["organization"]
-        if "organization" in (found.metadata or {})
-        else "",
+        organization_uuid=_metadata(found).get("organization", ""),
         cancel_at_period_end=bool(found.cancel_at_period_end),
         trial_ends_at=_at(found.trial_end),
         started_at=_known(found.start_date),

@@ -76,6 +76,8 @@ _STORE = """
 SELECT id, organization_id, period_id, value, timestamp FROM stored ORDER BY id
 """
 
+_PREVIEW = "SELECT organization_id, value, latest_value FROM counted ORDER BY organization_id"
+
 # The last value counts, so an older one that nobody has begun to send need not be sent.
 _SUPERSEDE = """
 UPDATE billing_meterevent older SET superseded_at = {clock}
@@ -146,8 +148,7 @@ def preview(plan_ids: Sequence[int]) -> list[tuple[int, int, int | None]]:
     """Return (organization, value, last value) of what a post would store now, storing nothing."""
     with connection.cursor() as cursor:
         cursor.execute(
-            _counted_sql()
-            + "SELECT organization_id, value, latest_value FROM counted ORDER BY organization_id",
+            _counted_sql() + _PREVIEW,
             {"plans": list(plan_ids), "statuses": list(METERED_STATUSES)},
         )
         return cursor.fetchall()
@@ -157,6 +158,7 @@ def _lock(plan_ids: Sequence[int]) -> None:
     with connection.cursor() as cursor:
         # In order of id, so that a sweep and a hint can't wait for each other.
         cursor.execute(
-            "SELECT id FROM billing_plan WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE",
+            "SELECT id FROM billing_plan WHERE id = ANY(%s::bigint[])"
+            " ORDER BY id FOR NO KEY UPDATE",
             [list(plan_ids)],
         )

@@ -8,6 +8,7 @@ a cent and are rounded once, half up, as Stripe rounds a line.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 from typing import Any
 
 
@@ -68,7 +69,7 @@ def _check(tiers: Ladder) -> None:
     ends = [tier.up_to for tier in tiers[:-1]]
     if any(end is None for end in ends) or ends != sorted(set(ends), key=lambda end: end or 0):
         raise LadderError("The tiers must be in order, each ending above the one before.")
-    for tier, following in zip(tiers, tiers[1:], strict=False):
+    for tier, following in pairwise(tiers):
         assert tier.up_to is not None
         if following.amount(tier.up_to + 1) < tier.amount(tier.up_to):
             raise LadderError(f"The amount falls between {tier.up_to} and {tier.up_to + 1} series.")

@@ -61,6 +61,7 @@ def raise_to(organization_id: int, at: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO series_fence (organization_id, at) VALUES (%s, %s)"
-            " ON CONFLICT (organization_id) DO UPDATE SET at = greatest(series_fence.at, excluded.at)",
+            " ON CONFLICT (organization_id)"
+            " DO UPDATE SET at = greatest(series_fence.at, excluded.at)",
             [organization_id, at],
         )

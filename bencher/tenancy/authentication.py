@@ -1,12 +1,18 @@
 """Who calls the API: bearer keys of users."""
 
+from typing import TYPE_CHECKING
+
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from bencher import clock
 from bencher.tenancy import keys
 from bencher.tenancy.models import User, UserKey
+
+if TYPE_CHECKING:  # DRF is still loading its views when it loads this module.
+    from rest_framework.views import APIView
 
 
 def bearer(request: Request) -> str | None:
@@ -49,3 +55,11 @@ class UnknownBearer(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge that makes DRF answer 401 and not 403."""
         return "Bearer"
+
+
+class HasCredential(BasePermission):
+    """Lets in whoever a key stands for, be it a user or a project; 401 for everybody else."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        """Tell whether the request carries a live key."""
+        return request.auth is not None

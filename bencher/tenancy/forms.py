@@ -1,0 +1,54 @@
+"""Forms for users, who have an e-mail address and no username."""
+
+from django import forms
+from django.contrib.auth.forms import (
+    AdminUserCreationForm,
+    AuthenticationForm,
+    UserChangeForm,
+    UsernameField,
+)
+
+from bencher.tenancy.models import User
+
+
+class SignInForm(AuthenticationForm):
+    """Signing in by e-mail address and password."""
+
+    username = UsernameField(
+        label="E-mail address",
+        widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"}),
+    )
+
+    error_messages = {
+        "invalid_login": (
+            "No account has this e-mail address with this password. Check both; upper and lower"
+            " case matter in the password."
+        ),
+        "inactive": "This account is switched off. Ask the people who run this site.",
+    }
+
+
+class _EmailInLowerCase:
+    """Stores an address in its one spelling, as the database demands."""
+
+    cleaned_data: dict[str, str]
+
+    def clean_email(self) -> str:
+        """Return the address in lower case."""
+        return self.cleaned_data["email"].lower()
+
+
+class UserCreateForm(_EmailInLowerCase, AdminUserCreationForm[User]):
+    """Staff add a user."""
+
+    class Meta:
+        model = User
+        fields = ("email", "name")
+
+
+class UserUpdateForm(_EmailInLowerCase, UserChangeForm[User]):
+    """Staff change a user."""
+
+    class Meta:
+        model = User
+        fields = "__all__"  # noqa: DJ007 - the admin's fieldsets choose

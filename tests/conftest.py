@@ -1,0 +1,69 @@
+"""Fixtures for every test: databases, the network block, the Stripe sandbox."""
+
+import os
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, Phase
+from hypothesis import settings as hypothesis_settings
+from pytest_django import DjangoDbBlocker
+from pytest_socket import enable_socket, socket_allow_hosts
+
+from tests import databases
+
+hypothesis_settings.register_profile(
+    "fast",
+    deadline=None,
+    derandomize=True,
+    max_examples=25,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.register_profile(
+    "full",
+    deadline=None,
+    max_examples=500,
+    database=None,
+    phases=list(Phase),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture(scope="session")
+def template_database(django_db_blocker: DjangoDbBlocker) -> str:
+    """Return the name of the migrated template database."""
+    with django_db_blocker.unblock():
+        return databases.template()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(template_database: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Give each worker a clone of the template, in place of pytest-django's own set-up."""
+    name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
+    databases.clone(name, of=template_database)
+    with django_db_blocker.unblock(), databases.using(name):
+        yield
+    databases.drop(name)
+
+
+@pytest.fixture
+def committed_db(
+    django_db_setup: None, template_database: str, django_db_blocker: DjangoDbBlocker
+) -> Iterator[str]:
+    """Give a test a database of its own in which it may commit; yields its address."""
+    name = f"test_{uuid4().hex}"
+    databases.clone(name, of=template_database)
+    with django_db_blocker.unblock():
+        with databases.using(name):
+            yield databases.url()
+        databases.drop(name)
+
+
+@pytest.fixture(autouse=True)
+def only_this_machine() -> Iterator[None]:
+    """Block every socket but Unix ones and 127.0.0.1."""
+    socket_allow_hosts(["127.0.0.1", "localhost"], allow_unix_socket=True)
+    yield
+    enable_socket()

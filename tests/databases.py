@@ -1,0 +1,93 @@
+"""Test databases: one migrated template, cloned for each worker and for tests that commit.
+
+A clone takes 0.03 seconds; emptying eighty tables takes ten times as long, and our triggers refuse
+TRUNCATE where statements are final.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from django.core.management import call_command
+from django.db import connection, connections
+from filelock import FileLock
+from psycopg import sql
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def server() -> psycopg.Connection[tuple[object, ...]]:
+    """Return an autocommit connection to the server's maintenance database."""
+    return psycopg.connect(_url("postgres"), autocommit=True)
+
+
+def _url(name: str) -> str:
+    before, _, after = os.environ["DATABASE_URL"].partition("?")
+    return f"{before.rpartition('/')[0]}/{name}" + (f"?{after}" if after else "")
+
+
+def url() -> str:
+    """Return the address of the database that tests are using now, for other processes."""
+    return _url(str(connection.settings_dict["NAME"]))
+
+
+def _migrations_digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(ROOT.glob("**/*migrations/*.py")):
+        if ".venv" not in path.parts:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def template() -> str:
+    """Return the name of the migrated template, made once for all workers and later runs."""
+    name = f"template_{_migrations_digest()}"
+    with FileLock(f"/tmp/{os.getuid()}-{name}.lock"), server() as admin:
+        if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            half_made = f"{name}_half_made"
+            drop(half_made)
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(half_made)))
+            with using(half_made):
+                call_command("migrate", verbosity=0)
+            # Renamed when whole, so that an interrupted run leaves no broken template behind.
+            admin.execute(
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                    sql.Identifier(half_made), sql.Identifier(name)
+                )
+            )
+    return name
+
+
+def clone(name: str, *, of: str) -> None:
+    """Make a database as a copy of another."""
+    drop(name)
+    with server() as admin:
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
+                sql.Identifier(name), sql.Identifier(of)
+            )
+        )
+
+
+def drop(name: str) -> None:
+    """Remove a database, whoever is still connected."""
+    with server() as admin:
+        admin.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        )
+
+
+@contextmanager
+def using(name: str) -> Iterator[None]:
+    """Point Django, in all threads, at another database for a while."""
+    before = connection.settings_dict["NAME"]
+    connections.close_all()
+    connection.settings_dict["NAME"] = name
+    try:
+        yield
+    finally:
+        connections.close_all()
+        connection.settings_dict["NAME"] = before
