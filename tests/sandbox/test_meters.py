@@ -230,9 +230,7 @@ class TestSummaries:
             use(client, customer, 1, start + offset)
         end = start + 3 * HOUR
 
-        assert total(
-            client, meter, customer, start, end, value_grouping_window="hour"
-        ) == [0, 2, 2]
+        assert total(client, meter, customer, start, end, value_grouping_window="hour") == [0, 2, 2]
 
     @pytest.mark.parametrize(
         ("start", "end", "window", "param"),

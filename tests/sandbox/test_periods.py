@@ -9,10 +9,8 @@ from tests.stripe_sandbox.periods import boundary, next_boundary
 
 
 def days(anchor: int, count: int, interval: str = "month") -> list[str]:
-    return [
-        f"{datetime.fromtimestamp(boundary(anchor, interval=interval, count=1, index=i), UTC):%m-%d}"
-        for i in range(count)
-    ]
+    instants = [boundary(anchor, interval=interval, count=1, index=i) for i in range(count)]
+    return [f"{datetime.fromtimestamp(at, UTC):%m-%d}" for at in instants]
 
 
 class TestBoundary:
@@ -48,7 +46,13 @@ class TestBoundary:
         assert boundary(anchor, interval="month", count=1, index=3) == instant(2027, 2, 28, 23, 59)
 
     def test_moves_a_leap_day_by_years(self) -> None:
-        assert days(instant(2028, 2, 29), 5, "year") == ["02-29", "02-28", "02-28", "02-28", "02-29"]
+        assert days(instant(2028, 2, 29), 5, "year") == [
+            "02-29",
+            "02-28",
+            "02-28",
+            "02-28",
+            "02-29",
+        ]
 
 
 class TestNextBoundary:

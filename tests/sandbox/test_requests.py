@@ -52,7 +52,12 @@ class TestErrors:
         ("path", "body", "code", "param"),
         [
             ("/v1/products", "active=true", "parameter_missing", "name"),
-            ("/v1/prices", "currency=usd&unit_amount=x", "parameter_invalid_integer", "unit_amount"),
+            (
+                "/v1/prices",
+                "currency=usd&unit_amount=x",
+                "parameter_invalid_integer",
+                "unit_amount",
+            ),
             ("/v1/products", "name=", "parameter_invalid_empty", "name"),
             ("/v1/products", "name=Pro&active=yes", None, "active"),
             ("/v1/products", "name[0]=Pro", None, "name"),
@@ -122,7 +127,9 @@ class TestLists:
         assert (first.has_more, second.has_more) == (True, False)
         assert [p.id for p in second.data] == made[2::-1]
         assert [p.id for p in back.data] == made[2:0:-1]
-        assert [p.id for p in client.v1.products.list({"limit": 2}).auto_paging_iter()] == made[::-1]
+        assert [p.id for p in client.v1.products.list({"limit": 2}).auto_paging_iter()] == made[
+            ::-1
+        ]
 
     def test_refuses_a_limit_over_a_hundred(self, client: stripe.StripeClient) -> None:
         with pytest.raises(stripe.InvalidRequestError, match="less than or equal to 100"):
@@ -155,9 +162,7 @@ class TestExpand:
         assert len(found.to_dict()["tiers"]) == 4
 
     @pytest.mark.parametrize("path", ["name", "nonsense", "a.b.c.d.e"])
-    def test_refuses_what_cannot_be_expanded(
-        self, client: stripe.StripeClient, path: str
-    ) -> None:
+    def test_refuses_what_cannot_be_expanded(self, client: stripe.StripeClient, path: str) -> None:
         customer = make_customer(client)
 
         with pytest.raises(stripe.InvalidRequestError, match="expand"):

@@ -67,7 +67,7 @@ def _imagine(world: World, params: dict[str, Any], details: dict[str, Any]) -> t
     customer = world.refer("customer", params["customer"], "customer")["id"]
     chosen = subscriptions.check_items(world, details["items"], "subscription_details[items]")
     apart = State()
-    for table in ("customer", "price", "product", "billing.meter"):
+    for table in ("customer", "price", "product", "payment_method", "billing.meter"):
         apart.tables[table] = dict(world.state.tables[table])
     apart.tables["customer"][customer] = dict(apart.tables["customer"][customer])
     elsewhere = World(state=apart, now=world.now, switches=world.switches, url=world.url)

@@ -1,6 +1,7 @@
 """The HTTP server: the API, the hosted pages and the sandbox's own control endpoints."""
 
 import json
+import logging
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from tests.stripe_sandbox import api, checkout, pages
 from tests.stripe_sandbox.errors import ApiError
 from tests.stripe_sandbox.sandbox import Sandbox
 from tests.stripe_sandbox.state import new_id
+
+logger = logging.getLogger(__name__)
 
 CARDS = {"4242": checkout.GOOD_CARD, "0341": checkout.FAILING_CARD, "none": None}
 
@@ -53,6 +56,11 @@ class Application:
                     return _html(pages.document("Not found", "<p>No such page.</p>"), 404)
         except ApiError as refusal:
             return _json(refusal.body(new_id("req_", 14)), refusal.status)
+        except Exception:
+            # A fault of the sandbox itself, told as Stripe tells its own.
+            logger.exception("%s %s failed", request.method, request.path)
+            fault = ApiError("The sandbox failed; see its log.", status=500, kind="api_error")
+            return _json(fault.body(new_id("req_", 14)), fault.status)
 
     def _api(self, request: Request) -> Response:
         answer = api.respond(

@@ -50,7 +50,17 @@ class State:
 
     def document(self, *, offset: int) -> str:
         """Return the JSON text that `load` reads back."""
-        return json.dumps({"offset": offset, **asdict(self)})
+        plain = {
+            "offset": offset,
+            "tables": self.tables,
+            "usage": {key: [asdict(event) for event in kept] for key, kept in self.usage.items()},
+            "identifiers": self.identifiers,
+            "dropped_events": self.dropped_events,
+            "replays": {key: asdict(replay) for key, replay in self.replays.items()},
+            "undelivered": self.undelivered,
+            "sequence": self.sequence,
+        }
+        return json.dumps(plain)
 
 
 def write(path: Path, document: str) -> None:
