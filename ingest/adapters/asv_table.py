@@ -12,6 +12,7 @@ As many of the last parameters as fit the terminal lie across, with " / " betwee
 columns are where the borders are.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 _ACROSS = " / "
@@ -24,10 +25,11 @@ def is_border(line: str) -> bool:
     return bool(stripped) and not stripped.strip("=")
 
 
-def cells(lines: Sequence[str], top: int) -> Iterator[tuple[list[str], str]]:
-    """The parameters and the value of every cell of the table whose top border is this line.
+def cells(lines: Sequence[str], top: int) -> Iterator[tuple[list[str], list[str], str]]:
+    """For every cell the parameters of its row, those of its column, and what it holds.
 
-    Nothing for a table that is cut off. Looks at no line beyond the table or the next entry.
+    The table is the one whose top border is this line. Nothing if it is cut off. Looks at no
+    line beyond the table or the next entry.
     """
     across = top + 2 < len(lines) and lines[top + 1].split()[:1] == [_TOP_HEADER]
     titles_at = top + 3 if across else top + 1
@@ -35,12 +37,19 @@ def cells(lines: Sequence[str], top: int) -> Iterator[tuple[list[str], str]]:
     if bottom is None:
         return
     columns = _columns(lines[bottom])
-    titles = _split(lines[titles_at], columns)
+    titles = [_across(title) for title in _split(lines[titles_at], columns)]
     count = _row_parameters(lines[top + 2], columns) if across else len(columns) - 1
+    titles = titles[count:]
     for line in lines[titles_at + 2 : bottom]:
         row = _split(line, columns)
-        for title, value in zip(titles[count:], row[count:], strict=True):
-            yield [*row[:count], *filter(None, title.split(_ACROSS))], value
+        parameters = row[:count]
+        for title, value in zip(titles, row[count:], strict=False):
+            yield parameters, title, value
+
+
+def _across(title: str) -> list[str]:
+    """The parameters in the title of a column; none if the column only holds the values."""
+    return title.split(_ACROSS) if title else []
 
 
 def _find_border(lines: Sequence[str], start: int) -> int | None:
@@ -70,4 +79,6 @@ def _columns(ruler: str) -> list[slice]:
 
 
 def _split(line: str, columns: Sequence[slice]) -> list[str]:
-    return [line[column].strip() for column in columns]
+    """The cells of a row, as many as the line is long enough for."""
+    reached = itertools.takewhile(lambda column: column.start < len(line), columns)
+    return [line[column].strip() for column in reached]

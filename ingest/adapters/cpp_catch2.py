@@ -17,7 +17,7 @@ line, and there are no bounds.
 
 from dataclasses import dataclass, field
 
-from ingest.adapters import builtin_measures, metrics, text_lines, units
+from ingest.adapters import builtin_measures, metrics, names, text_lines, units
 from ingest.adapters.results import AdapterError, Average, Metric, Results
 
 AVERAGES = frozenset({Average.MEAN})
@@ -76,7 +76,7 @@ class _Report:
             self._add(_interval(line))
         elif (row := _row_end(line)) is not None:
             name, metric = row
-            self.measured = " ".join(filter(None, [self.path, *self.name, name]))
+            self.measured = names.join(" ", [self.path, *self.name, name])
             if not self.with_analysis:
                 self._add(metric)
         elif _interval(line) is None:  # the third line of a benchmark is its deviation
@@ -90,14 +90,13 @@ class _Report:
 
 def _path(heading: list[str]) -> str:
     """The test case and its sections, each with a colon behind it. Long ones were wrapped."""
-    parts: list[str] = []
+    parts: list[list[str]] = []
     for line in heading:
         stripped = line.removeprefix(_SECTION_INDENT)
         if not parts or (stripped != line and not stripped.startswith(" ")):
-            parts.append(stripped.strip())
-        else:
-            parts[-1] += f" {stripped.strip()}"
-    return " ".join(f"{part}:" for part in parts)
+            parts.append([])
+        parts[-1].append(stripped.strip())
+    return " ".join(f"{names.join(' ', part)}:" for part in parts)
 
 
 def _row_end(line: str) -> tuple[str, Metric] | None:

@@ -8,7 +8,7 @@ whichever average is asked for: the report has no other.
 
 import msgspec
 
-from ingest.adapters import builtin_measures, json_text, metrics
+from ingest.adapters import builtin_measures, json_text, metrics, names
 from ingest.adapters.results import Average, Metric, Results
 from ingest.adapters.units import NANOSECONDS_PER_MILLISECOND
 
@@ -50,8 +50,8 @@ def parse(text: str, average: Average | None = None) -> Results:
             for benchmark in group.benchmarks:
                 measures = _measures(benchmark, average)
                 if measures:
-                    name = " > ".join(filter(None, (group.fullName.strip(), benchmark.name)))
-                    results[name.strip()] = measures
+                    parts = (group.fullName.strip(), benchmark.name.strip())
+                    results[names.join(" > ", parts)] = measures
     return metrics.at_least_one(results)
 
 

@@ -14,12 +14,8 @@ def decode(decoder: msgspec.json.Decoder[T], text: str) -> T:
     """The text as the decoder's type. Refuses NaN, Infinity and numbers beyond a float."""
     try:
         return decoder.decode(text)
-    except RecursionError:
-        raise AdapterError("JSON is nested too deeply") from None
-    except UnicodeEncodeError:
-        raise AdapterError("JSON holds half of a surrogate pair, which is not text") from None
-    except msgspec.MsgspecError as error:
-        raise AdapterError(f"not the expected JSON: {error}") from None
+    except (RecursionError, ValueError) as error:
+        raise _refusal(error) from None
 
 
 def decode_allowing_nan(decoder: msgspec.json.Decoder[T], text: str) -> T:
@@ -29,17 +25,26 @@ def decode_allowing_nan(decoder: msgspec.json.Decoder[T], text: str) -> T:
     standard library. A NaN in a field that is read arrives as NaN: the caller judges it.
     """
     try:
-        return decode(decoder, text)
-    except AdapterError:
+        return decoder.decode(text)
+    except msgspec.ValidationError as error:
+        raise _refusal(error) from None
+    except (RecursionError, ValueError) as error:
         if "NaN" not in text and "Infinity" not in text:
-            raise
+            raise _refusal(error) from None
     try:
         # Integers as floats: Python refuses to convert integers of more than 4,300 digits.
         return msgspec.convert(json.loads(text, parse_int=float), decoder.type)
-    except RecursionError:
-        raise AdapterError("JSON is nested too deeply") from None
-    except ValueError as error:  # covers bad JSON, bad Unicode and msgspec's own errors
-        raise AdapterError(f"not the expected JSON: {error}") from None
+    except (RecursionError, ValueError) as error:
+        raise _refusal(error) from None
+
+
+def _refusal(error: Exception) -> AdapterError:
+    """Bad JSON, bad Unicode and the wrong types are all ValueErrors."""
+    if isinstance(error, RecursionError):
+        return AdapterError("JSON is nested too deeply")
+    if isinstance(error, UnicodeError):
+        return AdapterError("JSON holds half of a surrogate pair, which is not text")
+    return AdapterError(f"not the expected JSON: {error}")
 
 
 def duplicate_key(text: str) -> str | None:
@@ -48,10 +53,8 @@ def duplicate_key(text: str) -> str | None:
         _STRICT.decode(text)
     except _DuplicateKeyError as error:
         return error.key
-    except RecursionError:
-        raise AdapterError("JSON is nested too deeply") from None
-    except ValueError as error:
-        raise AdapterError(f"not the expected JSON: {error}") from None
+    except (RecursionError, ValueError) as error:
+        raise _refusal(error) from None
     return None
 
 

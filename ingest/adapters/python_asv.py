@@ -8,7 +8,9 @@ asv does elsewhere, `name(first, second)`. Only times are read: memory and track
 no spread, and their units are not told.
 """
 
-from ingest.adapters import asv_table, builtin_measures, metrics, numbers, text_lines, units
+from itertools import chain
+
+from ingest.adapters import asv_table, builtin_measures, metrics, names, numbers, text_lines, units
 from ingest.adapters.results import Average, Metric, Results
 
 AVERAGES = frozenset({Average.MEDIAN})
@@ -27,8 +29,8 @@ def parse(text: str, average: Average | None = None) -> Results:
     for i, line in enumerate(lines):
         entry = _entry(line)
         if asv_table.is_border(entry):
-            for parameters, cell in asv_table.cells(lines, i):
-                _add(results, f"{name}({', '.join(parameters)})", cell)
+            for row, column, cell in asv_table.cells(lines, i):
+                _add(results, name, cell, row, column)
         elif entry:
             name, _, value = entry.partition(" ")
             _add(results, name, value.strip())
@@ -41,10 +43,12 @@ def _entry(line: str) -> str:
     return found.lstrip(_BULLETS).rstrip() if found else ""
 
 
-def _add(results: Results, name: str, value: str) -> None:
+def _add(results: Results, name: str, value: str, *parameters: list[str]) -> None:
     metric = _metric(value)
     if name and metric:
-        results[name] = {builtin_measures.LATENCY.slug: metric}
+        listed = names.join(", ", chain.from_iterable(parameters))
+        full_name = names.join("", [name, "(", listed, ")"]) if listed else name
+        results[full_name] = {builtin_measures.LATENCY.slug: metric}
 
 
 def _metric(text: str) -> Metric | None:

@@ -19,6 +19,7 @@ from ingest.adapters import (
     js_time,
     js_vitest,
     magic,
+    names,
     python_asv,
     python_pytest,
     ruby_benchmark,
@@ -31,9 +32,6 @@ from ingest.adapters import (
     shell_hyperfine,
 )
 from ingest.adapters.results import AdapterError, Average, Results
-
-MAX_BENCHMARK_BYTES = 1024
-MAX_MEASURE_BYTES = 64
 
 # Other names on the wire. gungraun used to be iai-callgrind.
 _ALIASES = {"rust_iai_callgrind": "rust_gungraun"}
@@ -215,31 +213,17 @@ def _format_for(adapter: Adapter, average: Average | None) -> Format:
 
 def _check_names(results: Results) -> None:
     for benchmark in results:
-        fault = _name_fault(benchmark, MAX_BENCHMARK_BYTES)
+        fault = names.fault(benchmark, max_bytes=names.MAX_BENCHMARK_BYTES)
         if fault:
             raise AdapterError(f"benchmark name {benchmark[:100]!r} {fault}")
     # A report has many benchmarks and few measures: look at each measure once.
     for measure in set().union(*results.values()):
-        fault = _name_fault(measure, MAX_MEASURE_BYTES)
+        fault = names.fault(measure, max_bytes=names.MAX_MEASURE_BYTES)
         if fault:
             benchmark = next(name for name, measures in results.items() if measure in measures)
             raise AdapterError(
                 f"benchmark {benchmark[:100]!r}: measure name {measure[:100]!r} {fault}"
             )
-
-
-def _name_fault(name: str, max_bytes: int) -> str | None:
-    if not name:
-        return "is empty"
-    if name.strip() != name:
-        return "begins or ends with white space"
-    if "\0" in name:
-        return "holds a NUL character"
-    try:
-        size = len(name) if name.isascii() else len(name.encode())
-    except UnicodeEncodeError:
-        return "holds half of a surrogate pair"
-    return f"is {size} bytes long, at most {max_bytes} are kept" if size > max_bytes else None
 
 
 def _check_finite(results: Results) -> None:

@@ -11,7 +11,7 @@ errors are counted.
 
 from dataclasses import dataclass, field
 
-from ingest.adapters import gungraun_measures, metrics, numbers, text_lines
+from ingest.adapters import gungraun_measures, metrics, names, numbers, text_lines
 from ingest.adapters.results import Average, Metric, Results
 
 AVERAGES: frozenset[Average] = frozenset()
@@ -31,27 +31,30 @@ def parse(text: str, average: Average | None = None) -> Results:
 @dataclass(slots=True)
 class _Report:
     results: Results = field(default_factory=dict)
-    name: list[str] = field(default_factory=list)
+    name_lines: list[str] = field(default_factory=list)
+    name: str = ""
     tool: str = ""
-    in_metrics: bool = False
 
     def read(self, line: str) -> None:
         if not line.strip():
-            self.name, self.in_metrics = [], False
+            self.name_lines, self.name = [], ""
         elif not line.startswith(" "):
             self._name_line(line)
-        elif self.name:
-            self.in_metrics = True
+        elif self.name_lines or self.name:
             self._indented(line.strip())
 
     def _name_line(self, line: str) -> None:
-        if self.in_metrics:
-            self.name, self.in_metrics = [], False
-        if self.name or _PATH in line.partition(" ")[0]:
-            self.name.append(line)
-            self.tool = ""
+        self.name = ""
+        if self.name_lines or _PATH in line.partition(" ")[0]:
+            self.name_lines.append(line)
 
     def _indented(self, line: str) -> None:
+        if self.name_lines:  # the name is complete
+            self.name, self.name_lines, self.tool = (
+                names.join("\n", self.name_lines).strip(),
+                [],
+                "",
+            )
         if line.startswith(_TOOL):
             self.tool = line.removeprefix(_TOOL).partition(" ")[0]
             return
@@ -59,5 +62,4 @@ class _Report:
         slug = gungraun_measures.slug(self.tool, word)
         value = numbers.read(counted.partition("|")[0].strip()) if "|" in counted else None
         if slug is not None and value is not None:
-            name = "\n".join(self.name).strip()
-            self.results.setdefault(name, {})[slug] = Metric(value)
+            self.results.setdefault(self.name, {})[slug] = Metric(value)
