@@ -52,17 +52,16 @@ def make_price(
 ) -> stripe.Price:
     """Create a product with a metered, tiered, monthly price."""
     product = client.v1.products.create({"name": "Pro"})
-    return client.v1.prices.create(
-        {
-            "currency": "usd",
-            "product": product.id,
-            "billing_scheme": "tiered",
-            "tiers_mode": mode,
-            "tiers": LADDER,
-            "recurring": {"interval": "month", "usage_type": "metered", "meter": meter.id},
-            **more,
-        }
-    )
+    params: Any = {
+        "currency": "usd",
+        "product": product.id,
+        "billing_scheme": "tiered",
+        "tiers_mode": mode,
+        "tiers": LADDER,
+        "recurring": {"interval": "month", "usage_type": "metered", "meter": meter.id},
+        **more,
+    }
+    return client.v1.prices.create(params)
 
 
 def make_customer(client: stripe.StripeClient, *, card: str | None = None) -> stripe.Customer:
@@ -80,9 +79,8 @@ def subscribe(
     client: stripe.StripeClient, customer: stripe.Customer, price: stripe.Price, **more: Any
 ) -> stripe.Subscription:
     """Subscribe a customer to a price."""
-    return client.v1.subscriptions.create(
-        {"customer": customer.id, "items": [{"price": price.id}], **more}
-    )
+    params: Any = {"customer": customer.id, "items": [{"price": price.id}], **more}
+    return client.v1.subscriptions.create(params)
 
 
 def use(
@@ -94,22 +92,21 @@ def use(
     **more: Any,
 ) -> stripe.billing.MeterEvent:
     """Post usage."""
-    return client.v1.billing.meter_events.create(
-        {
-            "event_name": event_name,
-            "timestamp": at,
-            "payload": {"stripe_customer_id": customer.id, "value": str(value)},
-            **more,
-        }
-    )
+    params: Any = {
+        "event_name": event_name,
+        "timestamp": at,
+        "payload": {"stripe_customer_id": customer.id, "value": str(value)},
+        **more,
+    }
+    return client.v1.billing.meter_events.create(params)
 
 
 def invoices(
     client: stripe.StripeClient, subscription: stripe.Subscription, **more: Any
 ) -> list[stripe.Invoice]:
     """Return the invoices of a subscription, newest first."""
-    found = client.v1.invoices.list({"subscription": subscription.id, "limit": 100, **more})
-    return list(found.data)
+    params: Any = {"subscription": subscription.id, "limit": 100, **more}
+    return list(client.v1.invoices.list(params).data)
 
 
 def period(subscription: stripe.Subscription) -> tuple[int, int]:

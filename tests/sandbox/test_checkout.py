@@ -19,15 +19,14 @@ def price(client: stripe.StripeClient) -> stripe.Price:
 def open_session(
     client: stripe.StripeClient, price: stripe.Price, **more: Any
 ) -> stripe.checkout.Session:
-    return client.v1.checkout.sessions.create(
-        {
-            "mode": "subscription",
-            "line_items": [{"price": price.id}],
-            "success_url": "http://127.0.0.1:1/done?session={CHECKOUT_SESSION_ID}",
-            "cancel_url": "http://127.0.0.1:1/back",
-            **more,
-        }
-    )
+    params: Any = {
+        "mode": "subscription",
+        "line_items": [{"price": price.id}],
+        "success_url": "http://127.0.0.1:1/done?session={CHECKOUT_SESSION_ID}",
+        "cancel_url": "http://127.0.0.1:1/back",
+        **more,
+    }
+    return client.v1.checkout.sessions.create(params)
 
 
 def press(session: stripe.checkout.Session, **form: str) -> requests.Response:

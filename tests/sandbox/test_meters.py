@@ -21,9 +21,8 @@ def total(
     **more: Any,
 ) -> list[float]:
     """Return the aggregated values of the summaries, newest first."""
-    found = client.v1.billing.meters.event_summaries.list(
-        meter.id, {"customer": customer.id, "start_time": start, "end_time": end, **more}
-    )
+    params: Any = {"customer": customer.id, "start_time": start, "end_time": end, **more}
+    found = client.v1.billing.meters.event_summaries.list(meter.id, params)
     return [summary.aggregated_value for summary in found.data]
 
 
@@ -49,10 +48,11 @@ class TestMeter:
 
     def test_changes_only_its_display_name(self, client: stripe.StripeClient) -> None:
         meter = make_meter(client)
+        other: Any = {"event_name": "x"}
 
         assert client.v1.billing.meters.update(meter.id, {"display_name": "S"}).display_name == "S"
         with pytest.raises(stripe.InvalidRequestError, match="unknown parameter"):
-            client.v1.billing.meters.update(meter.id, {"event_name": "x"})  # type: ignore[typeddict-unknown-key]
+            client.v1.billing.meters.update(meter.id, other)
 
 
 class TestEvent:

@@ -1,5 +1,7 @@
 """Keys, errors, lists, expansion and idempotency, as a client of Stripe meets them."""
 
+from decimal import Decimal
+
 import pytest
 import requests
 import stripe
@@ -218,7 +220,7 @@ class TestCatalog:
     def test_keeps_amounts_as_integers_and_decimals(self, client: stripe.StripeClient) -> None:
         product = client.v1.products.create({"name": "Metrics"})
         price = client.v1.prices.create(
-            {"currency": "usd", "product": product.id, "unit_amount_decimal": "0.50"}
+            {"currency": "usd", "product": product.id, "unit_amount_decimal": Decimal("0.50")}
         )
 
         found = price.to_dict(for_json=True)

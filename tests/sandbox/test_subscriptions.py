@@ -440,7 +440,7 @@ class TestPreview:
         preview = client.v1.invoices.create_preview(
             {
                 "customer": alice.id,
-                "preview_mode": mode,  # type: ignore[typeddict-item]
+                "preview_mode": mode,
                 "subscription_details": {"items": [{"price": price.id}]},
             }
         )

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 import stripe
@@ -52,9 +53,8 @@ def receiver(answer: Callable[[bytes], int]) -> Iterator[tuple[str, list[Receive
 
 
 def listen_to(client: stripe.StripeClient, url: str, *events: str) -> stripe.WebhookEndpoint:
-    return client.v1.webhook_endpoints.create(
-        {"url": url, "enabled_events": list(events) or ["*"]}  # type: ignore[typeddict-item]
-    )
+    names: Any = list(events) or ["*"]
+    return client.v1.webhook_endpoints.create({"url": url, "enabled_events": names})
 
 
 def types(received: list[Received]) -> list[str]:
