@@ -48,9 +48,14 @@ def _update(call: Call) -> Json:
     invoice = world.find("invoice", call.ids["id"])
     if "automatically_finalizes_at" in params or "auto_advance" in params:
         _check_schedule(world, invoice, params)
-    method = params.get("default_payment_method")
-    if method:
-        payment_methods.refer(world, method, "default_payment_method", customer=invoice["customer"])
+    if "default_payment_method" in params:
+        method = payment_methods.refer(
+            world,
+            params["default_payment_method"],
+            "default_payment_method",
+            customer=invoice["customer"],
+        )
+        params["default_payment_method"] = method["id"]
     with world.changing(invoice, "invoice.updated"):
         names = ("description", "footer", "default_payment_method", "auto_advance")
         invoice.update({name: params[name] for name in names if name in params})

@@ -3,7 +3,7 @@
 import json
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -107,25 +107,27 @@ class Application:
         return _html(pages.document("Not found", "<p>No such page.</p>"), 404)
 
     def _complete(self, request: Request, identifier: str) -> Response:
+        # Read before the lock is taken: the client may send its form slowly.
+        form = request.form
         with self.sandbox.transaction(writes=True) as world:
             session = world.find("checkout.session", identifier)
-            if problem := _problem(request, session):
+            if problem := _problem(form, session):
                 return _html(pages.checkout(world, session, error=problem), 422)
             if session["status"] == "expired":
                 return _html(pages.checkout(world, session), 410)
-            checkout.complete(world, session, card=CARDS[request.form["card"]])
+            checkout.complete(world, session, card=CARDS[form["card"]])
             target = session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"])
         return Response(status=303, headers={"Location": target})
 
 
-def _problem(request: Request, session: dict[str, Any]) -> str | None:
-    card = request.form.get("card")
+def _problem(form: Mapping[str, str], session: dict[str, Any]) -> str | None:
+    card = form.get("card")
     if card not in CARDS:
         return "Choose how to pay."
     if card == "none" and session["payment_method_collection"] != "if_required":
         return "A card is needed."
     terms = (session["consent_collection"] or {}).get("terms_of_service")
-    if terms == "required" and request.form.get("terms") != "accepted":
+    if terms == "required" and form.get("terms") != "accepted":
         return "Please agree to the terms of service."
     return None
 
