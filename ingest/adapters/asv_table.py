@@ -37,9 +37,10 @@ def cells(lines: Sequence[str], top: int) -> Iterator[tuple[list[str], list[str]
     if bottom is None:
         return
     columns = _columns(lines[bottom])
-    titles = [_across(title) for title in _split(lines[titles_at], columns)]
+    titles: list[list[str]] = [_across(title) for title in _split(lines[titles_at], columns)]
     count = _row_parameters(lines[top + 2], columns) if across else len(columns) - 1
-    titles = titles[count:]
+    # Where blanks at the ends of lines were stripped, the last title is missing if it was empty.
+    titles = [*titles, *[[]] * (len(columns) - len(titles))][count:]
     for line in lines[titles_at + 2 : bottom]:
         row = _split(line, columns)
         parameters = row[:count]

@@ -31,7 +31,7 @@ def parse(text: str, average: Average | None = None) -> Results:
 
 def _label(times: str) -> str | None:
     """What stands before user, system and total time, if they are there."""
-    label, *seconds = times.rsplit(maxsplit=3)
-    if len(seconds) != 3 or any(numbers.read(word) is None for word in seconds):
+    words = times.rsplit(maxsplit=3)
+    if len(words) != 4 or any(numbers.read(word) is None for word in words[1:]):
         return None
-    return label.strip()
+    return words[0].strip()
