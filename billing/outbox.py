@@ -112,7 +112,7 @@ def _send(stripe: gateway.Gateway, claimed: Sequence[Claimed], *, per_second: fl
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
         outcomes = list(pool.map(one, claimed))
     _store(outcomes)
-    counts = {outcome: 0 for outcome in ("delivered", "retried", "rejected")}
+    counts = dict.fromkeys(("delivered", "retried", "rejected"), 0)
     for _, outcome, _ in outcomes:
         counts[outcome] += 1
     return Sent(**counts)

@@ -1,0 +1,60 @@
+"""Each figure of a closed period, asked of whoever holds it, beside the statement."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from billing import gateway, minutes, money
+from billing.models import BillingPeriod, MeterEvent, Settlement, Statement
+from series import recounting
+from series.counting import Basis
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What one holder of a figure says, and whether it is the statement's."""
+
+    name: str
+    shown: str
+    agrees: bool
+
+
+def figures(period: BillingPeriod) -> Iterator[Figure]:
+    """Yield the figures of a closed and settled period, each with whether it agrees."""
+    statement = Statement.objects.get(period=period)
+    yield Figure("statement", _series(statement.series), agrees=True)
+    lines = statement.lines.filter(billed=True).count()
+    yield Figure("its billed lines", _series(lines), lines == statement.series)
+    recount = recounting.recount(
+        period.organization_id,
+        start=period.starts_at,
+        end=period.ends_at,
+        basis=Basis(period.basis),
+    ).billed
+    yield Figure("recount from reports", _series(recount), recount == statement.series)
+    event = period.meter_events.get(reason=MeterEvent.Reason.CLOSE)
+    delivered = event.sent_at is not None and event.value == statement.series
+    yield Figure("closing event, delivered", _series(event.value), delivered)
+    held = _summary(period)
+    yield Figure("Stripe's meter", _series(held), held == statement.series)
+    settlement = Settlement.objects.filter(statement=statement).first()
+    if settlement is None:
+        yield Figure("invoice line", "no invoice found", agrees=False)
+        return
+    invoiced = money.written(settlement.amount_cents, statement.currency)
+    quantity = "" if settlement.series is None else f"{_series(settlement.series)}, "
+    yield Figure("invoice line", quantity + invoiced, settlement.agrees)
+
+
+def _summary(period: BillingPeriod) -> int:
+    stripe = gateway.connect()
+    price = stripe.price(period.stripe_price_id)
+    return stripe.summary(
+        meter_id=price.meter_id,
+        customer_id=period.organization.billing_customer.stripe_customer_id,
+        starts_at=minutes.first_instant(period.starts_at) - minutes.MINUTE,
+        ends_at=minutes.last_minute(period.ends_at) + minutes.MINUTE,
+    )
+
+
+def _series(count: int) -> str:
+    return f"{count:,} series"

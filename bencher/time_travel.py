@@ -1,0 +1,116 @@
+"""Moving a sandbox through time, doing at each instant what beat would have done.
+
+Steps through every instant that matters: what the Stripe sandbox has due, the nightly sweep, and
+the minutes around the end of each period. Stripe's clock moves first and ours follows, so no
+event is ever stamped in Stripe's future.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import requests
+from celery import current_app
+from django.conf import settings
+from redis import Redis
+
+from bencher import clock
+from billing import tasks
+from billing.models import BillingPeriod
+
+# Within the five minutes in which pre-close posts.
+PRE_CLOSE_LEAD = timedelta(minutes=4)
+_HTTP_TIMEOUT_SECONDS = 60
+_IDLE_TIMEOUT_SECONDS = 60
+_POLL_SECONDS = 0.02
+
+Say = Callable[[str], None]
+
+
+class TravelError(RuntimeError):
+    """Time can't be moved; the message says why and what to do."""
+
+
+def sandbox_clock() -> timedelta:
+    """Return how far the Stripe sandbox's clock is ahead of the real one."""
+    return timedelta(seconds=_control("GET", "clock")["offset"])
+
+
+def follow() -> None:
+    """Set our clock to the sandbox's, as after both were started again."""
+    clock.set_ahead(sandbox_clock())
+
+
+def advance(*, to: datetime, say: Say) -> int:
+    """Move both clocks forward to an instant and return how many steps it took.
+
+    Raises TravelError where the host is not the sandbox or the workers do not keep up.
+    """
+    if not settings.STRIPE_IS_SANDBOX:
+        raise TravelError("Time moves only in the sandbox: STRIPE_API_BASE is Stripe's own host.")
+    now = clock.now()
+    if to <= now:
+        raise TravelError(f"It is {now:%FT%TZ} already; time moves forward only.")
+    steps = 0
+    while (now := clock.now()) < to:
+        _step(min(to, *_instants(after=now)), say=say)
+        steps += 1
+    return steps
+
+
+def _step(at: datetime, *, say: Say) -> None:
+    _control("POST", "clock", to=at.timestamp())
+    follow()
+    if at.time().replace(microsecond=0) == settings.BILLING_SWEEP_AT:
+        say(f"{at:%F %T} nightly sweep")
+        _run(tasks.nightly_sweep)
+        return
+    say(f"{at:%F %T}")
+    _run(tasks.sync_plans)
+    _run(tasks.pre_close, tasks.close_periods)
+    _run(tasks.send_meter_events)
+    _run(tasks.sync_plans)
+
+
+def _instants(*, after: datetime) -> Iterator[datetime]:
+    due = _control("GET", "next")["at"]
+    if due is not None:
+        # Rounded up: the sandbox has done it by then, whatever the fraction.
+        yield max(datetime.fromtimestamp(due + 1, tz=UTC), after + timedelta(seconds=1))
+    sweep = datetime.combine(after.date(), settings.BILLING_SWEEP_AT, tzinfo=UTC)
+    yield sweep if sweep > after else sweep + timedelta(days=1)
+    for ends_at in BillingPeriod.objects.filter(state=BillingPeriod.State.OPEN).values_list(
+        "ends_at", flat=True
+    ):
+        for lead in (-PRE_CLOSE_LEAD, settings.BILLING_CLOSE_DELAY):
+            if ends_at + lead > after:
+                yield ends_at + lead
+
+
+def _run(*found: Any) -> None:
+    for task in found:
+        task.delay()
+    wait_until_idle()
+
+
+def wait_until_idle() -> None:
+    """Wait until the workers have done everything that is enqueued. Raises TravelError."""
+    redis = Redis.from_url(settings.REDIS_URL)
+    deadline = time.monotonic() + _IDLE_TIMEOUT_SECONDS
+    queue = current_app.conf.task_default_queue
+    while cast(int, redis.llen(queue)) or cast(int, redis.hlen("unacked")):
+        if time.monotonic() > deadline:
+            raise TravelError("Tasks are still waiting after a minute: is a worker running?")
+        time.sleep(_POLL_SECONDS)
+
+
+def _control(method: str, what: str, **body: Any) -> dict[str, Any]:
+    url = f"{settings.STRIPE_API_BASE}/_sandbox/{what}"
+    try:
+        response = requests.request(method, url, json=body or None, timeout=_HTTP_TIMEOUT_SECONDS)
+        response.raise_for_status()
+    except requests.RequestException as error:
+        raise TravelError(f"The Stripe sandbox does not answer at {url}: {error}") from error
+    answer: dict[str, Any] = response.json()
+    return answer
