@@ -51,4 +51,4 @@ class UserUpdateForm(_EmailInLowerCase, UserChangeForm[User]):
 
     class Meta:
         model = User
-        fields = "__all__"  # noqa: DJ007 - the admin's fieldsets choose
+        fields = "__all__"

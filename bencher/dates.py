@@ -1,0 +1,50 @@
+"""How instants are written, for people and for machines, in one place. Always UTC, and said so."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An instant as a page shows it: `iso` goes into the element's datetime attribute."""
+
+    text: str
+    iso: str
+
+
+def rfc3339(at: datetime) -> str:
+    """Return an instant for machines: 2026-11-01T00:00:00Z."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def day(at: datetime) -> Written:
+    """Write the day of an instant: 1 November 2026."""
+    return _written(at, "{0.day} {0:%B %Y}")
+
+
+def moment(at: datetime) -> Written:
+    """Write an instant to the second: 1 November 2026, 00:00:00 UTC."""
+    return _written(at, "{0.day} {0:%B %Y, %H:%M:%S} UTC")
+
+
+def time_of_day(at: datetime) -> Written:
+    """Write the time of an instant: 12:03:07 UTC."""
+    return _written(at, "{0:%H:%M:%S} UTC")
+
+
+def left(*, now: datetime, until: datetime) -> str:
+    """Write how long something still lasts, in its largest unit, rounded down: 12 days."""
+    rest = max(until - now, timedelta(0))
+    if rest >= timedelta(days=1):
+        return _counted(rest.days, "day")
+    if rest >= timedelta(hours=1):
+        return _counted(rest // timedelta(hours=1), "hour")
+    return _counted(rest // timedelta(minutes=1), "minute")
+
+
+def _written(at: datetime, form: str) -> Written:
+    return Written(text=form.format(at.astimezone(UTC)), iso=rfc3339(at))
+
+
+def _counted(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"

@@ -1,0 +1,23 @@
+"""The addresses of billing: pages for leaders, and the API under /v0."""
+
+from django.urls import path
+
+from billing import views
+from billing.api import UsageDetail
+
+pages = [
+    path("organizations/<slug:organization>/billing/", views.billing, name="billing"),
+    path(
+        "organizations/<slug:organization>/billing/checkout/",
+        views.start_checkout,
+        name="checkout-start",
+    ),
+    path(
+        "organizations/<slug:organization>/billing/checkout/complete/",
+        views.complete_checkout,
+        name="checkout-return",
+    ),
+]
+api = [
+    path("organizations/<str:organization>/usage", UsageDetail.as_view(), name="usage"),
+]

@@ -1,0 +1,117 @@
+"""The words for plans, periods and posts: what a state means and what to do about it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bencher import dates
+from billing.models import BillingPeriod, Level, MeterEvent, Plan, Settlement, Status
+from series.counting import ProjectCount
+
+
+class Tone(StrEnum):
+    """How much a state needs attention; pages say it in words too, never by color alone."""
+
+    GOOD = "good"
+    NEUTRAL = "neutral"
+    ATTENTION = "attention"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A state in a word, how much it matters, and a sentence about it."""
+
+    word: str
+    tone: Tone
+    meaning: str = ""
+
+
+_STATUSES = {
+    Status.TRIALING: Said("Trial", Tone.GOOD, "Nothing is charged while the trial lasts."),
+    Status.ACTIVE: Said("Active", Tone.GOOD, "Stripe charges each period after it has ended."),
+    Status.PAST_DUE: Said(
+        "Payment overdue",
+        Tone.ATTENTION,
+        "Stripe could not collect the last invoice and tries again by itself. Private reports are"
+        " still accepted. To pay now or to change the card, use the link in Stripe’s e-mail about"
+        " the failed payment.",
+    ),
+    Status.UNPAID: Said(
+        "Unpaid",
+        Tone.ATTENTION,
+        "Stripe has stopped trying to collect the last invoice. Private reports will be refused"
+        " soon. Pay through the link in Stripe’s e-mail about the failed payment.",
+    ),
+    Status.PAUSED: Said(
+        "Paused", Tone.ATTENTION, "Stripe has no card to charge, so the plan rests. Add one there."
+    ),
+    Status.INCOMPLETE: Said(
+        "Waiting for the first payment",
+        Tone.ATTENTION,
+        "The first payment has not gone through. Confirm it through the link in Stripe’s e-mail;"
+        " after a day Stripe gives up and you can subscribe again.",
+    ),
+    Status.INCOMPLETE_EXPIRED: Said(
+        "Expired", Tone.NEUTRAL, "The first payment never went through."
+    ),
+    Status.CANCELED: Said("Canceled", Tone.NEUTRAL, "The plan has ended."),
+}
+
+
+def status(plan: Plan) -> Said:
+    """Say how a plan stands."""
+    return _STATUSES[Status(plan.status)]
+
+
+def level(plan: Plan) -> str:
+    """Name a plan."""
+    return Level(plan.level).label
+
+
+def renewal(plan: Plan, period: BillingPeriod | None) -> str:
+    """Say what comes after the current period, where that is not just the next one."""
+    if plan.cancel_at_period_end:
+        end = f" on {dates.day(period.ends_at).text}" if period else " with this period"
+        return f"Canceled: the plan ends{end} and is not renewed."
+    if plan.status == Status.TRIALING and plan.trial_ends_at:
+        return (
+            f"From {dates.moment(plan.trial_ends_at).text} on the plan is paid, by the number of"
+            " active series."
+        )
+    return ""
+
+
+def billed(project: ProjectCount) -> Said:
+    """Say whether a project's series are billed, and why not."""
+    if project.billed:
+        return Said("Billed", Tone.GOOD)
+    if project.deleted:
+        return Said("Not billed", Tone.NEUTRAL, "The project is deleted.")
+    return Said("Not billed", Tone.NEUTRAL, "Public projects are free.")
+
+
+def visibility(project: ProjectCount) -> str:
+    """Say who sees a project."""
+    shown = project.visibility.capitalize()
+    return f"{shown}, deleted" if project.deleted else shown
+
+
+def delivery(event: MeterEvent) -> Said:
+    """Say how far a posted value has come."""
+    if event.sent_at:
+        return Said("Received by Stripe", Tone.GOOD)
+    if event.rejected_at:
+        return Said(
+            "Refused by Stripe", Tone.ATTENTION, "Our staff see it; your bill will be right."
+        )
+    if event.superseded_at:
+        return Said("Replaced by a newer value", Tone.NEUTRAL)
+    return Said("Waiting to be sent", Tone.NEUTRAL)
+
+
+def invoice(settlement: Settlement | None) -> Said:
+    """Say whether a closed period's invoice agreed."""
+    if settlement is None:
+        return Said("Not final yet", Tone.NEUTRAL)
+    if settlement.agrees:
+        return Said("Agrees", Tone.GOOD)
+    return Said("Differs", Tone.ATTENTION, settlement.difference)
