@@ -38,7 +38,7 @@ class _EmailInLowerCase:
         return self.cleaned_data["email"].lower()
 
 
-class UserCreateForm(_EmailInLowerCase, AdminUserCreationForm[User]):
+class UserCreateForm(_EmailInLowerCase, AdminUserCreationForm):  # type: ignore[type-arg]
     """Staff add a user."""
 
     class Meta:
@@ -46,7 +46,7 @@ class UserCreateForm(_EmailInLowerCase, AdminUserCreationForm[User]):
         fields = ("email", "name")
 
 
-class UserUpdateForm(_EmailInLowerCase, UserChangeForm[User]):
+class UserUpdateForm(_EmailInLowerCase, UserChangeForm):  # type: ignore[type-arg]
     """Staff change a user."""
 
     class Meta:
