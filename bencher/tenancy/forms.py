@@ -1,5 +1,7 @@
 """Forms for users, who have an e-mail address and no username."""
 
+from typing import TYPE_CHECKING
+
 from django import forms
 from django.contrib.auth.forms import (
     AdminUserCreationForm,
@@ -9,6 +11,11 @@ from django.contrib.auth.forms import (
 )
 
 from bencher.tenancy.models import User
+
+if TYPE_CHECKING:
+    _CreateForm, _ChangeForm = AdminUserCreationForm[User], UserChangeForm[User]
+else:  # Only the type checker knows them as generic.
+    _CreateForm, _ChangeForm = AdminUserCreationForm, UserChangeForm
 
 
 class SignInForm(AuthenticationForm):

@@ -1,0 +1,107 @@
+"""Users, organizations, their people and their keys, for staff."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.auth import admin as auth_admin
+from django.http import HttpRequest
+
+from bencher import clock
+from bencher.read_only_admin import AnyAdmin, ReadOnlyAdmin
+from bencher.tenancy import slugs
+from bencher.tenancy.forms import UserCreateForm, UserUpdateForm
+from bencher.tenancy.models import Membership, Organization, User, UserKey
+
+if TYPE_CHECKING:
+    _UserAdmin = auth_admin.UserAdmin[User]
+else:  # Only the type checker knows it as generic.
+    _UserAdmin = auth_admin.UserAdmin
+
+
+@admin.register(User)
+class UserAdmin(_UserAdmin):
+    """People, who sign in with an e-mail address."""
+
+    add_form = UserCreateForm
+    form = UserUpdateForm
+    list_display = ("email", "name", "is_active", "is_staff", "last_login")
+    list_filter = ("is_active", "is_staff", "is_superuser")
+    search_fields = ("email", "name", "slug", "uuid")
+    ordering = ("email",)
+    readonly_fields = ("uuid", "slug", "created_at", "last_login")
+    show_full_result_count = False
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password")}),
+        ("What they may do", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        ("Permissions one by one", {"fields": ("user_permissions",), "classes": ("collapse",)}),
+        ("Set by the system", {"fields": ("uuid", "slug", "created_at", "last_login")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),
+    )
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Add what the form does not ask for."""
+        if not change:
+            obj.slug = slugs.free_slug(
+                obj.name, taken=lambda slug: User.objects.filter(slug=slug).exists()
+            )
+            obj.created_at = clock.now()
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(Organization)
+class OrganizationAdmin(ReadOnlyAdmin):
+    """Customers. They are founded by `manage.py add_organization`, with their leader."""
+
+    list_display = ("name", "slug", "private_until", "created_at", "deleted_at")
+    search_fields = ("name", "slug", "uuid", "billing_customer__stripe_customer_id")
+    ordering = ("name",)
+    fields = (
+        "name",
+        "slug",
+        "uuid",
+        "private_until",
+        "created_at",
+        "modified_at",
+        "deleted_at",
+    )
+
+
+@admin.register(Membership)
+class MembershipAdmin(AnyAdmin):
+    """Who belongs to which organization, and as what."""
+
+    list_display = ("user", "organization", "role", "created_at")
+    list_filter = ("role",)
+    list_select_related = ("user", "organization")
+    search_fields = ("user__email", "organization__slug", "organization__name")
+    autocomplete_fields = ("user", "organization")
+    readonly_fields = ("created_at",)
+    show_full_result_count = False
+    list_per_page = 50
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        """Add what the form does not ask for."""
+        if not change:
+            obj.created_at = clock.now()
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(UserKey)
+class UserKeyAdmin(ReadOnlyAdmin):
+    """Keys of users. The hash is never shown."""
+
+    list_display = ("prefix", "name", "user", "created_at", "expires_at", "revoked_at")
+    list_select_related = ("user",)
+    search_fields = ("prefix", "name", "user__email", "uuid")
+    fields = (
+        "prefix",
+        "name",
+        "uuid",
+        "user",
+        "created_at",
+        "expires_at",
+        "revoked_at",
+        "last_used_at",
+    )

@@ -1,0 +1,286 @@
+"""Plans, periods, the outbox, statements and what Stripe told us, for staff.
+
+Everything here is read-only: money rows are append-only, and plans follow Stripe.
+"""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from bencher.read_only_admin import ReadOnlyAdmin, ReadOnlyInline
+from billing import money, overview
+from billing.models import (
+    BillingCustomer,
+    BillingPeriod,
+    Checkout,
+    MeterEvent,
+    Plan,
+    ScheduledRun,
+    Settlement,
+    Statement,
+    StatementLine,
+    WebhookReceipt,
+)
+from billing.overview import PlanOverview
+
+OF_ORGANIZATION = (
+    "organization__slug",
+    "organization__name",
+    "organization__billing_customer__stripe_customer_id",
+)
+NOTHING = "–"
+
+
+class PlanChangeList(ChangeList):
+    """Counts the plans of one page of the list together."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Attach its overview to each row."""
+        super().get_results(request)
+        plans: list[Any] = list(self.result_list)
+        found = overview.of_plans([plan.pk for plan in plans])
+        for plan in plans:
+            plan.overview = found.get(plan.pk)
+        self.result_list = plans
+
+
+@admin.register(Plan)
+class PlanAdmin(ReadOnlyAdmin):
+    """What each plan uses now and would cost, and what was posted last."""
+
+    list_display = (
+        "organization",
+        "level",
+        "status",
+        "period",
+        "series_now",
+        "tier",
+        "estimate",
+        "last_posted",
+        "posted_at",
+    )
+    list_filter = ("level", "status")
+    list_select_related = ("organization",)
+    search_fields = (*OF_ORGANIZATION, "stripe_subscription_id")
+
+    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
+        """Use the list that counts all of its rows at once."""
+        return PlanChangeList
+
+    @admin.display(description="period")
+    def period(self, plan: Plan) -> str:
+        """Show the current period."""
+        found = _overview(plan)
+        return f"{found.period} ({found.period.kind})" if found else NOTHING
+
+    @admin.display(description="active series now")
+    def series_now(self, plan: Plan) -> str:
+        """Show the billed count."""
+        found = _overview(plan)
+        return f"{found.series:,}" if found else NOTHING
+
+    @admin.display(description="tier")
+    def tier(self, plan: Plan) -> str:
+        """Show the band that the count falls in."""
+        found = _overview(plan)
+        return money.band_range(found.band) if found else NOTHING
+
+    @admin.display(description="estimate")
+    def estimate(self, plan: Plan) -> str:
+        """Show what the count would cost."""
+        found = _overview(plan)
+        if found is None or found.estimate_cents is None:
+            return NOTHING
+        return money.written(found.estimate_cents)
+
+    @admin.display(description="last posted")
+    def last_posted(self, plan: Plan) -> str:
+        """Show the value that was posted last in this period."""
+        found = _overview(plan)
+        return f"{found.posted:,}" if found and found.posted is not None else NOTHING
+
+    @admin.display(description="posted as of")
+    def posted_at(self, plan: Plan) -> Any:
+        """Show the instant that value stands for."""
+        found = _overview(plan)
+        return (found and found.posted_at) or NOTHING
+
+
+def _overview(plan: Plan) -> PlanOverview | None:
+    found: PlanOverview | None = getattr(plan, "overview", None)
+    return found
+
+
+@admin.register(BillingCustomer)
+class BillingCustomerAdmin(ReadOnlyAdmin):
+    """Stripe customers, one per organization."""
+
+    list_display = ("stripe_customer_id", "organization", "created_at")
+    list_select_related = ("organization",)
+    search_fields = ("stripe_customer_id", "organization__slug", "organization__name")
+
+
+@admin.register(Checkout)
+class CheckoutAdmin(ReadOnlyAdmin):
+    """Hosted checkouts."""
+
+    list_display = (
+        "stripe_session_id",
+        "organization",
+        "started_by",
+        "with_trial",
+        "state",
+        "created_at",
+        "closed_at",
+    )
+    list_filter = ("state", "with_trial")
+    list_select_related = ("organization", "started_by")
+    search_fields = ("stripe_session_id", "started_by__email", *OF_ORGANIZATION)
+
+
+@admin.register(BillingPeriod)
+class BillingPeriodAdmin(ReadOnlyAdmin):
+    """Periods as Stripe gave them."""
+
+    list_display = ("organization", "starts_at", "ends_at", "kind", "basis", "state")
+    list_filter = ("state", "kind", "basis")
+    list_select_related = ("organization",)
+    search_fields = ("stripe_subscription_id", *OF_ORGANIZATION)
+
+
+@admin.register(MeterEvent)
+class MeterEventAdmin(ReadOnlyAdmin):
+    """The outbox."""
+
+    list_display = (
+        "organization",
+        "meter",
+        "value",
+        "timestamp",
+        "reason",
+        "attempts",
+        "sent_at",
+        "rejected_at",
+        "superseded_at",
+    )
+    list_filter = (
+        "reason",
+        "meter",
+        ("sent_at", admin.EmptyFieldListFilter),
+        ("rejected_at", admin.EmptyFieldListFilter),
+    )
+    list_select_related = ("organization",)
+    search_fields = ("identifier", *OF_ORGANIZATION)
+
+
+class SettlementInline(ReadOnlyInline):
+    """What Stripe invoiced for a statement."""
+
+    model = Settlement
+    fields = ("stripe_invoice_id", "series", "amount_cents", "agrees", "difference", "settled_at")
+    ordering = ("settled_at",)
+
+
+@admin.register(Statement)
+class StatementAdmin(ReadOnlyAdmin):
+    """Closed periods' bills."""
+
+    list_display = (
+        "organization",
+        "starts_at",
+        "ends_at",
+        "kind",
+        "series",
+        "amount",
+        "closed_at",
+    )
+    list_filter = ("kind",)
+    list_select_related = ("organization",)
+    search_fields = ("stripe_subscription_id", *OF_ORGANIZATION)
+    inlines = (SettlementInline,)
+    readonly_fields = ("lines",)
+
+    @admin.display(description="amount")
+    def amount(self, statement: Statement) -> str:
+        """Show what is charged."""
+        return money.written(statement.amount_cents, statement.currency)
+
+    @admin.display(description="lines")
+    def lines(self, statement: Statement) -> str:
+        """Link to the series of the statement: there may be many thousands."""
+        address = reverse("admin:billing_statementline_changelist")
+        return format_html(
+            '<a href="{}?statement={}">The series of this statement, with their reports</a>',
+            address,
+            statement.pk,
+        )
+
+
+@admin.register(StatementLine)
+class StatementLineAdmin(ReadOnlyAdmin):
+    """The series of statements, with the reports that prove them."""
+
+    list_display = (
+        "project_name",
+        "testbed_name",
+        "benchmark_name",
+        "measure_name",
+        "billed",
+        "first_seen_at",
+        "last_seen_at",
+    )
+    list_filter = ("billed",)
+    search_fields = ("statement__organization__slug", "first_report_uuid", "last_report_uuid")
+
+
+@admin.register(Settlement)
+class SettlementAdmin(ReadOnlyAdmin):
+    """What Stripe invoiced, and whether it agrees."""
+
+    list_display = (
+        "stripe_invoice_id",
+        "organization",
+        "series",
+        "amount",
+        "agrees",
+        "difference",
+        "settled_at",
+    )
+    list_filter = ("agrees",)
+    list_select_related = ("statement", "statement__organization")
+    search_fields = (
+        "stripe_invoice_id",
+        "statement__stripe_subscription_id",
+        *(f"statement__{field}" for field in OF_ORGANIZATION),
+    )
+
+    @admin.display(description="organization")
+    def organization(self, settlement: Settlement) -> str:
+        """Show whose invoice it is."""
+        return str(settlement.statement.organization)
+
+    @admin.display(description="amount")
+    def amount(self, settlement: Settlement) -> str:
+        """Show what the invoice's line charges."""
+        return money.written(settlement.amount_cents, settlement.statement.currency)
+
+
+@admin.register(WebhookReceipt)
+class WebhookReceiptAdmin(ReadOnlyAdmin):
+    """What Stripe told us."""
+
+    list_display = ("event_id", "type", "object_id", "received_at", "handled_at", "failure")
+    list_filter = ("type", ("handled_at", admin.EmptyFieldListFilter))
+    search_fields = ("event_id", "object_id")
+
+
+@admin.register(ScheduledRun)
+class ScheduledRunAdmin(ReadOnlyAdmin):
+    """What beat started, and how it went."""
+
+    list_display = ("name", "started_at", "finished_at", "result", "failure")
+    list_filter = ("name",)
