@@ -20,10 +20,10 @@ def parse(text: str, average: Average | None = None) -> Results:
     results: Results = {}
     for line in text_lines.split(text):
         if line.startswith(_PREFIX) and _UNIT in line:
-            name, iterations, *measured = line.split()
-            value = _latency(measured)
-            if iterations.isdecimal() and value is not None:
-                results[name] = {builtin_measures.LATENCY.slug: Metric(value)}
+            words = line.split()
+            value = _latency(words[2:])
+            if value is not None and words[1].isdecimal():
+                results[words[0]] = {builtin_measures.LATENCY.slug: Metric(value)}
     return metrics.at_least_one(results)
 
 

@@ -50,11 +50,8 @@ class _Report:
 
     def _indented(self, line: str) -> None:
         if self.name_lines:  # the name is complete
-            self.name, self.name_lines, self.tool = (
-                names.join("\n", self.name_lines).strip(),
-                [],
-                "",
-            )
+            self.name = names.join("\n", self.name_lines).strip()
+            self.name_lines, self.tool = [], ""
         if line.startswith(_TOOL):
             self.tool = line.removeprefix(_TOOL).partition(" ")[0]
             return

@@ -66,3 +66,8 @@ class TestParse:
         )
 
         assert latencies(Adapter.CPP_CATCH2, text).keys() == {"Case: one", "Case: two"}
+
+    def test_survives_a_rule_that_a_benchmark_printed(self) -> None:
+        text = f"{RULE}\nCase\n{RULE}\nfib.cc:7\n{RULE}\n{HEAD}" + ROW.format(name="fib")
+
+        assert latencies(Adapter.CPP_CATCH2, text).keys() == {"Case: fib"}

@@ -23,8 +23,11 @@ class TestParse:
         text = "\n".join(
             [
                 "BenchmarkVerbose",
+                "Benchmarkns/op",
+                "Benchmark ns/op",
                 "BenchmarkOwnMetric-8 100 42.00 widgets",
                 "BenchmarkNoCount-8 12.5 ns/op",
+                "BenchmarkWordCount-8 many 12.5 ns/op",
                 "BenchmarkWord-8 100 fast ns/op",
                 "--- BENCH: BenchmarkLogs-8 100 12.5 ns/op",
                 "    fib_test.go:47: BenchmarkLog-8 100 12.5 ns/op",

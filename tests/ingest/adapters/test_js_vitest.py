@@ -31,6 +31,7 @@ class TestParse:
             "b": {"latency": (2e6, None, None), "throughput": (10.0, None, None)}
         }
 
-    def test_leaves_out_benchmarks_that_threw(self) -> None:
+    @pytest.mark.parametrize("missing", ["mean", "hz"])
+    def test_leaves_out_benchmarks_that_threw(self, missing: str) -> None:
         with pytest.raises(AdapterError, match="no benchmark found"):
-            registry.parse(Adapter.JS_VITEST, _report("", mean=None, hz=None))
+            registry.parse(Adapter.JS_VITEST, _report("", **{missing: None}))

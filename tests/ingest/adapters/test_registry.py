@@ -113,8 +113,9 @@ class TestParse:
         with pytest.raises(AdapterError, match="'BenchmarkHuge-8': latency is not a finite"):
             registry.parse(Adapter.GO_BENCH, line)
 
-    def test_names_the_benchmark_whose_bound_left_the_range_of_a_float(self) -> None:
-        line = "test huge ... bench: 1e308 ns/iter (+/- 1e308)"
+    @pytest.mark.parametrize("value", ["1e308", "-1e308"])
+    def test_names_the_benchmark_whose_bound_left_the_range_of_a_float(self, value: str) -> None:
+        line = f"test huge ... bench: {value} ns/iter (+/- 1e308)"
 
         with pytest.raises(AdapterError, match="'huge': latency is not a finite"):
             registry.parse(Adapter.RUST_BENCH, line)

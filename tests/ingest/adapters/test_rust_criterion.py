@@ -24,6 +24,17 @@ class TestParse:
 
         assert latencies(Adapter.RUST_CRITERION, text) == {"fib": (1000.5, 999.5, 1e6)}
 
+    def test_passes_over_a_time_without_a_name(self) -> None:
+        text = (
+            "fib                     time:   [1 ns 2 ns 3 ns]\n"
+            "                        No change in performance detected.\n"
+            "                        time:   [4 ns 5 ns 6 ns]\n"
+            "\n"
+            "                        time:   [4 ns 5 ns 6 ns]\n"
+        )
+
+        assert latencies(Adapter.RUST_CRITERION, text) == {"fib": (2.0, 1.0, 3.0)}
+
     def test_reads_a_name_that_holds_the_word(self) -> None:
         text = "time: of day            time:   [1 ns 2 ns 3 ns]"
 

@@ -31,6 +31,14 @@ class TestStdout:
             "m::bench": {f"{tool.lower()}-errors": (2.0, None, None)}
         }
 
+    def test_forgets_the_tool_at_the_next_benchmark(self) -> None:
+        text = "m::first\n  ======= DRD ====\n  Errors:    2|N/A\nm::second\n  Dr:    3|N/A\n"
+
+        assert measured(Adapter.RUST_GUNGRAUN_STDOUT, text) == {
+            "m::first": {"drd-errors": (2.0, None, None)},
+            "m::second": {"dr": (3.0, None, None)},
+        }
+
     def test_passes_over_numbers_it_does_not_know(self) -> None:
         text = STDOUT + "  Bogus:  1|2\n  Errors:  3|4\n  Command:  target/a|b\n"
 
