@@ -45,6 +45,7 @@ class Claimed:
     timestamp: datetime
     identifier: str
     attempts: int
+    is_closing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ WHERE customer.id = event.customer_id AND event.id IN (
     LIMIT %(batch)s
 )
 RETURNING event.id, event.meter, customer.stripe_customer_id, event.value, event.timestamp,
-          event.identifier, event.attempts
+          event.identifier, event.attempts, event.reason = 'close' AS is_closing
 """
 
 _LEASE = """
@@ -147,7 +148,8 @@ def _store(outcomes: Sequence[tuple[Claimed, str, gateway.Answer]]) -> None:
                 rejected_at = CASE WHEN outcome.kind = 'rejected' THEN {clock.sql()} END,
                 claimed_at = CASE WHEN outcome.kind = 'retried' THEN NULL
                                   ELSE event.claimed_at END,
-                next_attempt_at = statement_timestamp() + outcome.delay * interval '1 second'
+                next_attempt_at = CASE WHEN outcome.kind = 'retried' THEN statement_timestamp()
+                                            + outcome.delay * interval '1 second' END
             FROM unnest(%(ids)s::bigint[], %(kinds)s::text[], %(answers)s::text[],
                         %(delays)s::float8[]) AS outcome (id, kind, answer, delay)
             WHERE event.id = outcome.id
@@ -169,7 +171,9 @@ def _backoff(attempts: int) -> float:
 def _claim() -> list[Claimed]:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"batch": BATCH})
-        return [Claimed(*row) for row in cursor.fetchall()]
+        claimed = [Claimed(*row) for row in cursor.fetchall()]
+    # An UPDATE returns its rows in no order.
+    return sorted(claimed, key=lambda event: (not event.is_closing, event.timestamp))
 
 
 def _hold_lease(holder: UUID) -> bool:

@@ -1,16 +1,23 @@
 """Fixtures for every test: databases, the network block, the Stripe sandbox."""
 
 import os
+import threading
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from celery import current_app
+from celery.contrib.testing.worker import start_worker
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 from pytest_socket import enable_socket, socket_allow_hosts
+from redis import Redis
 
-from tests import databases
+from tests import databases, web
+from tests.stripe_sandbox import Sandbox
+from tests.stripe_sandbox.server import listen
 
 hypothesis_settings.register_profile(
     "fast",
@@ -67,3 +74,33 @@ def only_this_machine() -> Iterator[None]:
     socket_allow_hosts(["127.0.0.1", "localhost"], allow_unix_socket=True)
     yield
     enable_socket()
+
+
+@pytest.fixture
+def sandbox(settings: Any) -> Iterator[Sandbox]:
+    """Serve a fresh Stripe sandbox at STRIPE_API_BASE."""
+    host, _, port = settings.STRIPE_API_BASE.removeprefix("http://").partition(":")
+    sandbox = Sandbox()
+    with listen(sandbox, host=host, port=int(port)) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield sandbox
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def site(committed_db: str, settings: Any) -> Iterator[str]:
+    """Serve the site over HTTP from a thread; yields its address, which is BASE_URL too."""
+    with web.serving() as url:
+        settings.BASE_URL = url
+        yield url
+
+
+@pytest.fixture
+def worker(committed_db: str) -> Iterator[None]:
+    """Run a real Celery worker on the real Redis from a thread."""
+    with Redis.from_url(os.environ["REDIS_URL"]) as redis:
+        redis.flushdb()
+    with start_worker(current_app, pool="solo", perform_ping_check=False, loglevel="ERROR"):
+        yield
