@@ -44,8 +44,8 @@ class TestAdapter:
     def test_reads_the_former_name_of_gungraun(self) -> None:
         assert Adapter("rust_iai_callgrind") is Adapter.RUST_GUNGRAUN
 
-    @pytest.mark.parametrize("name", ["", "MAGIC", "perl", 7, None])
-    def test_refuses_other_names(self, name: object) -> None:
+    @pytest.mark.parametrize("name", ["", "MAGIC", "perl", " magic"])
+    def test_refuses_other_names(self, name: str) -> None:
         with pytest.raises(ValueError, match="is not a valid Adapter"):
             Adapter(name)
 
