@@ -1,0 +1,86 @@
+"""Activity, plans and statements for pages to show."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from billing.models import BillingPeriod, MeterEvent, Plan, Settlement, Statement
+from series import dimensions, last_seen
+from series.dimensions import NewMeasure
+from series.models import Project
+from tests import factories
+from tests.factories import DEC, NOV
+
+OCT = datetime(2026, 10, 1, tzinfo=NOV.tzinfo)
+
+
+def make_series(project: Project, number: int, *, at: datetime) -> None:
+    """Let a project have that many series, last seen at an instant."""
+    names = [f"bench {index}" for index in range(number)]
+    with transaction.atomic():
+        testbed = dimensions.testbed(project.pk, "ci", now=at)
+        benchmarks = dimensions.benchmarks(project.pk, names, now=at)
+        measures = dimensions.measures(
+            project.pk, ["latency"], describe=lambda name: NewMeasure(name, "ns"), now=at
+        )
+        last_seen.record(
+            organization_id=project.organization_id,
+            project_id=project.pk,
+            testbed_id=testbed,
+            benchmark_ids=list(benchmarks.values()),
+            measure_ids=[measures["latency"]] * number,
+            at=at,
+        )
+
+
+def make_november(
+    plan: Plan, *, kind: BillingPeriod.Kind = BillingPeriod.Kind.PAID
+) -> BillingPeriod:
+    """Let a plan be in its November."""
+    return factories.make_period(plan, starts_at=NOV, ends_at=DEC, kind=kind)
+
+
+def make_event(period: BillingPeriod, value: int, *, at: datetime) -> MeterEvent:
+    """Store a value to be posted."""
+    customer = factories.make_customer(period.organization)
+    return MeterEvent.objects.create(
+        meter=MeterEvent.Meter.ACTIVE_SERIES,
+        organization=period.organization,
+        customer=customer,
+        period=period,
+        value=value,
+        timestamp=at,
+        identifier=f"{customer.stripe_customer_id}-{int(at.timestamp())}",
+        reason=MeterEvent.Reason.HINT,
+        counted_at=at,
+    )
+
+
+def make_october_statement(plan: Plan, *, series: int, amount_cents: int) -> Statement:
+    """Close a plan's October."""
+    period = factories.make_period(plan, starts_at=OCT, ends_at=NOV)
+    return Statement.objects.create(
+        period=period,
+        organization=plan.organization,
+        stripe_subscription_id=plan.stripe_subscription_id,
+        starts_at=OCT,
+        ends_at=NOV,
+        kind=BillingPeriod.Kind.PAID,
+        series=series,
+        total_series=series,
+        amount_cents=amount_cents,
+        closed_at=NOV,
+    )
+
+
+def make_settlement(statement: Statement, *, difference: str) -> Settlement:
+    """Settle a statement; an empty difference agrees."""
+    return Settlement.objects.create(
+        statement=statement,
+        stripe_invoice_id=f"in_{statement.pk}",
+        series=statement.series,
+        amount_cents=statement.amount_cents,
+        agrees=not difference,
+        difference=difference,
+        settled_at=NOV,
+    )
