@@ -12,8 +12,16 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 embedded := .venv/bin/python manage.py embedded
 
+# What a local run is told: its own address, and the Stripe sandbox in Stripe's place.
+local = PORT='$(PORT)' STRIPE_SANDBOX_PORT='$(STRIPE_SANDBOX_PORT)' PYTHONUNBUFFERED=1 \
+	BASE_URL="$${BASE_URL:-http://127.0.0.1:$(PORT)}" \
+	STRIPE_API_BASE="$${STRIPE_API_BASE:-http://127.0.0.1:$(STRIPE_SANDBOX_PORT)}" \
+	STRIPE_SECRET_KEY="$${STRIPE_SECRET_KEY:-sk_test_localsandboxlocalsandbox}" \
+	ACTIVE_SERIES_PRODUCT="$${ACTIVE_SERIES_PRODUCT:-prod_pro}" \
+	BILLING_POST_INTERVAL="$${BILLING_POST_INTERVAL:-5}"
+
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-full check lock clean install
+.PHONY: help demo run advance test test-full check lock clean install
 
 help: ## list what there is to make
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -22,12 +30,11 @@ demo: install ## walk through the product once, from the first report to the pai
 	@$(embedded) -- python -m bencher.demo $(ARGS)
 
 run: install ## serve on http://127.0.0.1:8000 (PORT=…), with worker, beat and a Stripe sandbox
-	@PORT='$(PORT)' STRIPE_SANDBOX_PORT='$(STRIPE_SANDBOX_PORT)' \
-	BASE_URL="$${BASE_URL:-http://127.0.0.1:$(PORT)}" \
-	STRIPE_API_BASE="$${STRIPE_API_BASE:-http://127.0.0.1:$(STRIPE_SANDBOX_PORT)}" \
-	STRIPE_SECRET_KEY="$${STRIPE_SECRET_KEY:-sk_test_localsandboxlocalsandbox}" \
-	PYTHONUNBUFFERED=1 \
-	$(embedded) -- sh -c 'python manage.py migrate --verbosity 0 && exec honcho -f Procfile.dev start'
+	@$(local) $(embedded) -- sh -c \
+	'python manage.py migrate --verbosity 0 && exec honcho -f Procfile.dev start'
+
+advance: install ## move a running `make run` through time (TO=2027-01-31)
+	@$(local) $(embedded) -- python manage.py sandbox advance --to '$(TO)'
 
 test: install ## run the tests (ARGS="tests/billing -k close")
 	@$(embedded) --no-fsync -- python -m pytest -n 2 --dist loadgroup $(ARGS)

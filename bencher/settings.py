@@ -228,4 +228,6 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    # A line for every call would drown ours; failures come as exceptions.
+    "loggers": {"stripe": {"level": "WARNING"}},
 }

@@ -8,7 +8,7 @@ event is ever stamped in Stripe's future.
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import requests
 from celery import current_app
@@ -99,7 +99,7 @@ def wait_until_idle() -> None:
     redis = Redis.from_url(settings.REDIS_URL)
     deadline = time.monotonic() + _IDLE_TIMEOUT_SECONDS
     queue = current_app.conf.task_default_queue
-    while cast(int, redis.llen(queue)) or cast(int, redis.hlen("unacked")):
+    while redis.llen(queue) or redis.hlen("unacked"):
         if time.monotonic() > deadline:
             raise TravelError("Tasks are still waiting after a minute: is a worker running?")
         time.sleep(_POLL_SECONDS)

@@ -151,7 +151,8 @@ def preview(plan_ids: Sequence[int]) -> list[tuple[int, int, int | None]]:
             _counted_sql() + _PREVIEW,
             {"plans": list(plan_ids), "statuses": list(METERED_STATUSES)},
         )
-        return cursor.fetchall()
+        rows: list[tuple[int, int, int | None]] = cursor.fetchall()
+    return rows
 
 
 def _lock(plan_ids: Sequence[int]) -> None:

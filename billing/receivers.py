@@ -42,7 +42,7 @@ def on_activity(*, organization_id: int, **_: Any) -> None:
         logger.warning("hint lost: no broker", extra={"organization": organization_id})
 
 
-@djstripe_receiver(WOKEN_BY)
+@djstripe_receiver(WOKEN_BY)  # type: ignore[untyped-decorator]
 def on_webhook(event: Any, **_: Any) -> None:
     """Note what Stripe told and enqueue its handling.
 

@@ -17,7 +17,7 @@ from series import projects
 from series.dimensions import NoSuchEntityError
 from series.models import Project, ProjectKey, Visibility
 
-_STATUS = {
+_STATUS: dict[type[Exception], int] = {
     wire.InvalidBodyError: 400,
     AdapterError: 400,
     AmbiguousNameError: 400,
@@ -25,6 +25,7 @@ _STATUS = {
     reports.PaymentRequiredError: 402,
     reports.IdempotencyConflictError: 409,
 }
+_REFUSALS = tuple(_STATUS)
 
 
 class ReportList(APIView):
@@ -39,7 +40,7 @@ class ReportList(APIView):
                 project=found, payload=wire.decode(body), body=body, user=user
             )
             accepted = reports.accept(sent, now=clock.now())
-        except tuple(_STATUS) as error:
+        except _REFUSALS as error:
             raise ApiError(_STATUS[type(error)], str(error)) from error
         response = HttpResponse(
             msgspec.json.encode(presenters.report(accepted.report)),

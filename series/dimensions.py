@@ -7,6 +7,7 @@ reports with the same new names wait for one another instead of deadlocking.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -124,16 +125,16 @@ def _find(kind: _Kind, project_id: int, names: Sequence[str], *, now: datetime) 
         rows = cursor.fetchall()
     found = {by_uuid.get(key, key): id for id, key, _ in rows}
     _unarchive(kind, [id for id, _, archived in rows if archived], now=now)
-    for uuid, name in by_uuid.items():
+    for text, name in by_uuid.items():
         if name not in found:
-            raise NoSuchEntityError(kind.name, uuid)
+            raise NoSuchEntityError(kind.name, text)
     return found
 
 
 def _unarchive(kind: _Kind, ids: list[int], *, now: datetime) -> None:
     # What reports again is in use again.
     if ids:
-        kind.model._default_manager.filter(id__in=ids).update(archived_at=None, modified_at=now)
+        kind.model._default_manager.filter(pk__in=ids).update(archived_at=None, modified_at=now)
 
 
 def _insert(
@@ -142,7 +143,7 @@ def _insert(
     new = [kind.describe(name) for name in names] if kind.describe else []
     # Built-in measures are called by their slug and made under their name.
     titles = [measure.name for measure in new] or list(names)
-    parameters = {
+    parameters: dict[str, Any] = {
         "project": project_id,
         "names": titles,
         "slugs": _free_slugs(kind, project_id, titles, always_suffix=always_suffix),

@@ -89,6 +89,7 @@ class Dimension(models.Model):
     project = models.ForeignKey(
         Project, on_delete=models.PROTECT, related_name="%(class)ss", db_index=False
     )
+    name = models.CharField(max_length=64)
     slug = models.SlugField(max_length=64, db_index=False)
     created_at = models.DateTimeField()
     modified_at = models.DateTimeField()
@@ -101,14 +102,12 @@ class Dimension(models.Model):
             models.UniqueConstraint(fields=["project", "slug"], name="%(class)s_slug_is_unique"),
         ]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class Testbed(Dimension):
     """Where a benchmark ran."""
-
-    name = models.CharField(max_length=64)
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class Benchmark(Dimension):
@@ -116,18 +115,11 @@ class Benchmark(Dimension):
 
     name = models.CharField(max_length=1024)
 
-    def __str__(self) -> str:
-        return self.name
-
 
 class Measure(Dimension):
     """What was measured of it, in which units."""
 
-    name = models.CharField(max_length=64)
     units = models.CharField(max_length=64)
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class SeriesLastSeen(models.Model):

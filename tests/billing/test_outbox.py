@@ -59,6 +59,7 @@ class TestSend:
             "value": "5",
         }
         assert event.sent_at is not None
+        assert event.answer is not None
         assert event.answer["status"] == 200
         assert send() == outbox.Sent()
 
@@ -73,6 +74,7 @@ class TestSend:
         assert send() == outbox.Sent(delivered=1)
 
         event.refresh_from_db()
+        assert event.answer is not None
         assert event.answer["status"] == 400
         assert "already exists" in event.answer["message"]
         assert event.sent_at is not None
@@ -88,6 +90,7 @@ class TestSend:
 
         event.refresh_from_db()
         assert event.rejected_at is not None
+        assert event.answer is not None
         assert "35" in event.answer["message"]
         assert send() == outbox.Sent()
 

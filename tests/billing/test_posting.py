@@ -19,7 +19,10 @@ pytestmark = pytest.mark.django_db
 
 
 def post(plan: Plan, **changes: Any) -> list[posting.Posted]:
-    wanted = {"reason": MeterEvent.Reason.HINT, "even_if_unchanged": False} | changes
+    wanted: dict[str, Any] = {
+        "reason": MeterEvent.Reason.HINT,
+        "even_if_unchanged": False,
+    } | changes
     with transaction.atomic():
         return posting.store([plan.pk], **wanted)
 

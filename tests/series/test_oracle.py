@@ -86,7 +86,7 @@ class World:
     def report(self, step: dict[str, Any]) -> None:
         project = self.projects[step["project"]]
         end = self.now + timedelta(hours=step["hours"], minutes=step["minutes_ahead"])
-        results = [
+        results: list[dict[str, dict[str, object]]] = [
             {
                 name: {measure: {"value": value} for measure, value in measures.items()}
                 for name, measures in iteration.items()
