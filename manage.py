@@ -9,18 +9,24 @@ def main() -> int:
     """Run the command in sys.argv."""
     match sys.argv[1:]:
         case ["embedded", *rest]:
-            from bencher.embedded.command import main as embedded
-
             return embedded(rest)
         case ["help", "embedded"]:
-            from bencher.embedded.command import main as embedded
-
             return embedded(["--help"])
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bencher.settings")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)
     return 0
+
+
+def embedded(arguments: list[str]) -> int:
+    """Run the one command that works without settings."""
+    try:
+        from bencher.embedded import command
+
+        return command.main(arguments)
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

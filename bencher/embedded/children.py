@@ -84,7 +84,7 @@ def outlast(directory: Path, program: str) -> None:
     The kernel has told them to end (`start`'s death signal). Telling them again could hurt:
     some of PostgreSQL's processes understand SIGINT in their own way. Killing all is safe.
     """
-    for patience in (30.0, 10.0):
+    for patience in (15.0, 5.0):
         deadline = time.monotonic() + patience
         while running_in(directory, program):
             if time.monotonic() > deadline:

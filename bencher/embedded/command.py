@@ -33,6 +33,7 @@ _FORWARDED = (
     signal.SIGUSR1,
     signal.SIGUSR2,
 )
+_TYPED = (signal.SIGINT, signal.SIGQUIT)
 _SENT_BY_KERNEL = 0x80  # SI_KERNEL of siginfo
 # libpq lets these win over, or mix with, what DATABASE_URL says.
 _OTHER_SERVERS = (
@@ -138,8 +139,8 @@ def _supervise(
     while (code := _reap(child)) is None:
         received = signal.sigwaitinfo(watched)
         # Ctrl-C reaches the whole foreground group: the command has it already.
-        from_terminal = received.si_code == _SENT_BY_KERNEL
-        if received.si_signo != signal.SIGCHLD and not from_terminal:
+        typed = received.si_code == _SENT_BY_KERNEL and received.si_signo in _TYPED
+        if received.si_signo != signal.SIGCHLD and not typed:
             child.send_signal(received.si_signo)
     children.end_orphans(spare=keeper_pid)
     return code if code >= 0 else 128 - code

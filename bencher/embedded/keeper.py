@@ -114,7 +114,8 @@ def keep(base: Path, *, lock: int, first: socket.socket, fsync: bool) -> NoRetur
         try:
             keeper = _start(base, lock=lock, fsync=fsync)
         except EmbeddedError as error:
-            first.sendall(_line({"error": str(error)}))
+            with suppress(OSError):  # it was killed
+                first.sendall(_line({"error": str(error)}))
             raise
         try:
             keeper.run(first)

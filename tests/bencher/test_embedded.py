@@ -1,7 +1,9 @@
 """`manage.py embedded` with real servers: what runs, for how long, and as whom."""
 
+import fcntl
 import json
 import os
+import pty
 import pwd
 import shutil
 import signal
@@ -9,9 +11,11 @@ import stat
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 
 import dj_database_url
@@ -96,6 +100,45 @@ def running(data: Path, command: Sequence[str]) -> Iterator[subprocess.Popen[str
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+@contextmanager
+def in_terminal(
+    data: Path, command: Sequence[str]
+) -> Iterator[tuple[subprocess.Popen[bytes], FileIO]]:
+    """The command in a terminal of its own, from its "ready" on; the terminal is ours to close."""
+    outside, inside = pty.openpty()
+
+    def open_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    with (
+        FileIO(outside, "r+") as terminal,
+        subprocess.Popen(
+            [sys.executable, str(MANAGE), "embedded", "--", *command],
+            env=environment(data),
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+            preexec_fn=open_terminal,  # noqa: PLW1509 - the tests have one thread
+        ) as process,
+    ):
+        os.close(inside)
+        try:
+            read_until(terminal, b"ready")
+            yield process, terminal
+        finally:
+            process.kill()
+
+
+def read_until(terminal: FileIO, text: bytes | None) -> bytes:
+    """What the terminal shows up to the text, or to its end."""
+    shown = b""
+    with suppress(OSError):  # how a terminal ends
+        while text is None or text not in shown:
+            shown += terminal.read(1024)
+    return shown
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -356,6 +399,22 @@ class TestCommand:
             process.send_signal(number)
 
             assert finish(process) == (5, "")
+
+    def test_ctrl_c_reaches_it_once(self, data: Path) -> None:
+        script = "trap 'echo one' INT; echo ready; while :; do sleep 0.05; done"
+        with in_terminal(data, ["sh", "-c", script]) as (process, terminal):
+            terminal.write(b"\x03")
+            said = read_until(terminal, b"one")
+            process.terminate()
+            said += read_until(terminal, None)
+
+        assert said.count(b"one") == 1
+
+    def test_a_terminal_that_is_closed_ends_it(self, data: Path) -> None:
+        with in_terminal(data, ["sh", "-c", "echo ready; exec sleep 1000"]) as (process, terminal):
+            terminal.close()
+
+            assert process.wait(timeout=60) == 128 + signal.SIGHUP
 
     def test_a_command_that_is_not_there_is_named(self, data: Path) -> None:
         result = embedded(data, ["no-such-command"])
