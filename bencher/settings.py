@@ -229,5 +229,5 @@ LOGGING = {
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     # A line for every call would drown ours; failures come as exceptions.
-    "loggers": {"stripe": {"level": "WARNING"}},
+    "loggers": {"stripe": {"level": "WARNING"}, "django_guid": {"level": "WARNING"}},
 }

@@ -75,7 +75,15 @@ def _start(processes: ExitStack, *, env: dict[str, str], logs: Path) -> None:
         logs=logs,
     )
     run("manage.py", "stripe_setup", env=env)
-    gunicorn = ("gunicorn", "bencher.wsgi", "--worker-class", "gthread", "--threads", "4")
+    gunicorn = (
+        "gunicorn",
+        "bencher.wsgi",
+        "--no-control-socket",
+        "--worker-class",
+        "gthread",
+        "--threads",
+        "4",
+    )
     start(running("web", *gunicorn, "--bind", f"127.0.0.1:{env['PORT']}", env=env, logs=logs))
     worker = ("celery", "-A", "bencher", "worker", "--loglevel", "INFO", "--concurrency", "2")
     start(running("worker", *worker, env=env, logs=logs))
