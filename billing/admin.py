@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from bencher import dates
 from bencher.read_only_admin import ReadOnlyAdmin, ReadOnlyInline
 from billing import money, overview
 from billing.models import (
@@ -104,10 +105,10 @@ class PlanAdmin(ReadOnlyAdmin):
         return f"{found.posted:,}" if found and found.posted is not None else NOTHING
 
     @admin.display(description="posted as of")
-    def posted_at(self, plan: Plan) -> Any:
+    def posted_at(self, plan: Plan) -> str:
         """Show the instant that value stands for."""
         found = _overview(plan)
-        return (found and found.posted_at) or NOTHING
+        return dates.moment(found.posted_at).text if found and found.posted_at else NOTHING
 
 
 def _overview(plan: Plan) -> PlanOverview | None:

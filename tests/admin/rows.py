@@ -1,0 +1,80 @@
+"""Rows of every kind that staff can look at."""
+
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import msgspec
+
+from bencher.tenancy.models import Organization, User
+from billing.models import Checkout, ScheduledRun, Statement, StatementLine, WebhookReceipt
+from ingest import reports, wire
+from series import projects
+from series.models import Project, Visibility
+from tests import factories
+from tests.factories import NOV
+from tests.pages import accounts
+
+NOW = NOV + timedelta(days=17)
+
+
+def make_world(number: int, *, now: datetime) -> Organization:
+    """Create an organization with at least one row of every kind, and `number` active series."""
+    leader = factories.make_user(f"leader{number}")
+    organization = factories.make_organization(f"Org {number}", leader=leader)
+    factories.make_user_key(leader)
+    project = factories.make_project(
+        f"Project {number}", organization=organization, visibility=Visibility.PRIVATE
+    )
+    factories.make_project_key(project)
+    projects.set_visibility(project, Visibility.PUBLIC, now=NOV, by=leader)
+    projects.set_visibility(project, Visibility.PRIVATE, now=NOV, by=leader)
+    _make_report(project, leader, benchmarks=number, at=now)
+    _make_billing(organization, leader, number, now=now)
+    return organization
+
+
+def make_line(statement: Statement, project: Project, *, at: datetime) -> StatementLine:
+    """Create a line of a statement."""
+    return StatementLine.objects.create(
+        statement=statement,
+        project_uuid=project.uuid,
+        project_name=project.name,
+        project_visibility=project.visibility,
+        project_deleted=False,
+        billed=True,
+        testbed_uuid=uuid4(),
+        testbed_name="ci",
+        benchmark_uuid=uuid4(),
+        benchmark_name="bench",
+        measure_uuid=uuid4(),
+        measure_name="latency",
+        first_report_uuid=uuid4(),
+        first_seen_at=at,
+        last_report_uuid=uuid4(),
+        last_seen_at=at,
+    )
+
+
+def _make_report(project: Project, user: User, *, benchmarks: int, at: datetime) -> None:
+    body = msgspec.json.encode(factories.report_body(factories.bmf(benchmarks), end_time=at))
+    sent = reports.submission(project=project, payload=wire.decode(body), body=body, user=user)
+    reports.accept(sent, now=at)
+
+
+def _make_billing(organization: Organization, leader: User, number: int, *, now: datetime) -> None:
+    plan = factories.make_plan(organization)
+    statement = accounts.make_october_statement(plan, series=1, amount_cents=10000)
+    make_line(statement, organization.projects.get(), at=accounts.OCT)
+    accounts.make_settlement(statement, difference="")
+    accounts.make_event(accounts.make_november(plan), number, at=now - timedelta(hours=1))
+    Checkout.objects.create(
+        organization=organization,
+        stripe_session_id=f"cs_{number}",
+        started_by=leader,
+        with_trial=True,
+        created_at=NOV,
+    )
+    WebhookReceipt.objects.create(
+        event_id=f"evt_{number}", type="invoice.paid", object_id="in_1", received_at=NOV
+    )
+    ScheduledRun.objects.create(name="sweep", started_at=NOV, result={"plans": 1})

@@ -1,0 +1,109 @@
+"""Staff add users, change them and their passwords, and say who belongs where."""
+
+from django.test import Client
+
+from bencher.tenancy.models import Membership, Role, User
+from tests import factories
+from tests.admin.rows import NOW, make_world
+from tests.pages.reading import soup, words
+
+SECRET = "a long enough secret"
+
+
+class TestUsers:
+    def test_are_added_with_a_password(self, desk: Client) -> None:
+        form = {
+            "email": "Dora@Example.com",
+            "name": "Dora",
+            "usable_password": "true",
+            "password1": SECRET,
+            "password2": SECRET,
+        }
+
+        assert desk.post("/admin/tenancy/user/add/", form).status_code == 302
+
+        dora = User.objects.get(email="dora@example.com")
+        assert dora.check_password(SECRET)
+        assert (dora.slug, dora.created_at.date()) == ("dora", NOW.date())
+        assert Client().login(username="dora@example.com", password=SECRET)
+
+    def test_are_not_added_twice_in_another_case(self, desk: Client) -> None:
+        factories.make_user("dora")
+        form = {
+            "email": "DORA@example.com",
+            "name": "Dora",
+            "usable_password": "true",
+            "password1": SECRET,
+            "password2": SECRET,
+        }
+
+        response = desk.post("/admin/tenancy/user/add/", form)
+
+        assert response.status_code == 200
+        assert "already exists" in words(response)
+
+    def test_are_changed_without_touching_the_password(self, desk: Client) -> None:
+        dora = factories.make_user("dora")
+        form = {"email": "Dora2@example.com", "name": "Dora Two", "is_active": "on"}
+
+        response = desk.post(f"/admin/tenancy/user/{dora.pk}/change/", form)
+
+        assert response.status_code == 302
+        dora.refresh_from_db()
+        assert (dora.email, dora.name) == ("dora2@example.com", "Dora Two")
+        assert dora.check_password(factories.PASSWORD)
+
+    def test_get_a_new_password(self, desk: Client) -> None:
+        dora = factories.make_user("dora")
+        form = {"usable_password": "true", "password1": SECRET, "password2": SECRET}
+
+        desk.post(f"/admin/tenancy/user/{dora.pk}/password/", form)
+
+        dora.refresh_from_db()
+        assert dora.check_password(SECRET)
+
+    def test_never_show_a_password(self, desk: Client) -> None:
+        dora = factories.make_user("dora")
+
+        page = desk.get(f"/admin/tenancy/user/{dora.pk}/change/").content.decode()
+
+        assert dora.password.rpartition("$")[2] not in page
+
+
+class TestMemberships:
+    def test_are_added(self, desk: Client) -> None:
+        acme = factories.make_organization("Acme", leader=factories.make_user("alice"))
+        bob = factories.make_user("bob")
+        form = {"user": bob.pk, "organization": acme.pk, "role": "member"}
+
+        assert desk.post("/admin/tenancy/membership/add/", form).status_code == 302
+
+        assert Membership.objects.get(user=bob).role == Role.MEMBER
+
+    def test_find_people_as_one_types(self, desk: Client) -> None:
+        factories.make_user("bob")
+
+        found = desk.get(
+            "/admin/autocomplete/",
+            {
+                "term": "bob@",
+                "app_label": "tenancy",
+                "model_name": "membership",
+                "field_name": "user",
+            },
+        ).json()
+
+        assert [row["text"] for row in found["results"]] == ["bob@example.com"]
+
+
+class TestStatementLines:
+    def test_are_reached_from_their_statement(self, desk: Client) -> None:
+        statement = make_world(1, now=NOW).statements.get()
+        make_world(2, now=NOW)
+
+        page = soup(desk.get(f"/admin/billing/statement/{statement.pk}/change/"))
+        link = page.find("a", string="The series of this statement, with their reports")
+        assert link is not None
+        lines = soup(desk.get(str(link["href"])))
+
+        assert len(lines.select("#result_list tbody tr")) == 1
