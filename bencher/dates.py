@@ -32,6 +32,12 @@ def time_of_day(at: datetime) -> Written:
     return _written(at, "{0:%H:%M:%S} UTC")
 
 
+def span(starts: datetime, ends: datetime) -> str:
+    """Write the days of a period in short, not to be broken within a day: 1 Nov – 1 Dec 2026."""
+    first, last = starts.astimezone(UTC), ends.astimezone(UTC)
+    return f"{first.day} {first:%b} – {last.day} {last:%b %Y}".replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def left(*, now: datetime, until: datetime) -> str:
     """Write how long something still lasts, in its largest unit, rounded down: 12 days."""
     rest = max(until - now, timedelta(0))

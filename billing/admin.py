@@ -3,6 +3,7 @@
 Everything here is read-only: money rows are append-only, and plans follow Stripe.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -72,48 +73,40 @@ class PlanAdmin(ReadOnlyAdmin):
         """Use the list that counts all of its rows at once."""
         return PlanChangeList
 
-    @admin.display(description="period")
     def period(self, plan: Plan) -> str:
         """Show the current period."""
-        found = _overview(plan)
-        return f"{found.period} ({found.period.kind})" if found else NOTHING
+        return _cell(plan, lambda now: f"{_span(now.period)} ({now.period.kind})")
 
     @admin.display(description="active series now")
     def series_now(self, plan: Plan) -> str:
         """Show the billed count."""
-        found = _overview(plan)
-        return f"{found.series:,}" if found else NOTHING
+        return _cell(plan, lambda now: f"{now.series:,}")
 
-    @admin.display(description="tier")
     def tier(self, plan: Plan) -> str:
         """Show the band that the count falls in."""
-        found = _overview(plan)
-        return money.band_range(found.band) if found else NOTHING
+        return _cell(plan, lambda now: money.band_range(now.band))
 
-    @admin.display(description="estimate")
     def estimate(self, plan: Plan) -> str:
         """Show what the count would cost."""
-        found = _overview(plan)
-        if found is None or found.estimate_cents is None:
-            return NOTHING
-        return money.written(found.estimate_cents)
+        return _cell(plan, lambda now: money.written(now.estimate_cents))
 
-    @admin.display(description="last posted")
     def last_posted(self, plan: Plan) -> str:
         """Show the value that was posted last in this period."""
-        found = _overview(plan)
-        return f"{found.posted:,}" if found and found.posted is not None else NOTHING
+        return _cell(plan, lambda now: None if now.posted is None else f"{now.posted:,}")
 
     @admin.display(description="posted as of")
     def posted_at(self, plan: Plan) -> str:
         """Show the instant that value stands for."""
-        found = _overview(plan)
-        return dates.moment(found.posted_at).text if found and found.posted_at else NOTHING
+        return _cell(plan, lambda now: dates.moment(now.posted_at).text if now.posted_at else None)
 
 
-def _overview(plan: Plan) -> PlanOverview | None:
+def _cell(plan: Plan, show: Callable[[PlanOverview], str | None]) -> str:
     found: PlanOverview | None = getattr(plan, "overview", None)
-    return found
+    return (found and show(found)) or NOTHING
+
+
+def _span(period: BillingPeriod) -> str:
+    return dates.span(period.starts_at, period.ends_at)
 
 
 @admin.register(BillingCustomer)

@@ -23,7 +23,7 @@ class PlanOverview:
     period: BillingPeriod
     series: int
     band: pricing.Band
-    estimate_cents: int | None
+    estimate_cents: int
     posted: int | None
     posted_at: datetime | None
 

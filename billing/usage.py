@@ -50,7 +50,7 @@ def current(organization: Organization, *, now: datetime) -> Usage:
         count=count,
         ladder=ladder,
         band=pricing.band(ladder, count.billed) if ladder else None,
-        estimate_cents=estimate_cents(period, ladder, count.billed),
+        estimate_cents=estimate_cents(period, ladder, count.billed) if period else None,
         last_event=_last_event(period),
     )
 
@@ -61,10 +61,8 @@ def _open_period(plan: Plan | None, *, now: datetime) -> BillingPeriod | None:
     return plan.periods.filter(starts_at__lte=now, ends_at__gt=now).first()
 
 
-def estimate_cents(period: BillingPeriod | None, ladder: pricing.Ladder, count: int) -> int | None:
-    """Return what a count would cost in a period; 0 in a trial, None without a period."""
-    if period is None:
-        return None
+def estimate_cents(period: BillingPeriod, ladder: pricing.Ladder, count: int) -> int:
+    """Return what a count would cost in a period; 0 in a trial."""
     if period.kind == BillingPeriod.Kind.TRIAL:
         return 0
     return pricing.amount_cents(ladder, count)

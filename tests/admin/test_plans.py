@@ -50,7 +50,7 @@ class TestList:
                 "Acme",
                 "Pro",
                 "Active",
-                "2026-11-01 to 2026-12-01 (paid)",
+                "1 Nov – 1 Dec 2026 (paid)",
                 "251",
                 "251–375",
                 "$150.00",

@@ -19,6 +19,14 @@ class TestWriting:
         assert dates.day(AT).iso == "2026-10-31T22:30:05Z"
 
 
+class TestSpan:
+    def test_is_not_broken_within_a_day(self) -> None:
+        text = dates.span(AT, AT + timedelta(days=31))
+
+        assert text.split(" ") == [text]
+        assert text.split() == ["31", "Oct", "–", "1", "Dec", "2026"]
+
+
 class TestLeft:
     @pytest.mark.parametrize(
         ("rest", "text"),
