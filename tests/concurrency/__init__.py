@@ -1,0 +1,1 @@
+"""What happens when two things happen at once: real sessions, real commits."""
