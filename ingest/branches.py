@@ -53,8 +53,9 @@ def _make(project_id: int, name: str, *, now: datetime) -> Branch:
                 project_id=project_id, name=name, slug=slug, created_at=now, modified_at=now
             )
             Head.objects.create(branch=branch, created_at=now)
-    except IntegrityError:  # A concurrent report made it; its commit was waited for.
-        return Branch.objects.get(project_id=project_id, name=name)
+    except IntegrityError:
+        # A concurrent report made it, or took its slug; its commit was waited for.
+        return _find(project_id, name) or _make(project_id, name, now=now)
     return branch
 
 
