@@ -76,6 +76,41 @@ class ProjectChange(models.Model):
         return f"{self.project} {self.kind} at {self.at}"
 
 
+class ProjectRole(models.TextChoices):
+    """What a user may do in one project: read, report and edit, or everything."""
+
+    VIEWER = "viewer"
+    DEVELOPER = "developer"
+    MAINTAINER = "maintainer"
+
+
+class ProjectMembership(models.Model):
+    """A user's role in a project, beside their role in its organization."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="project_memberships"
+    )
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="memberships", db_index=False
+    )
+    role = models.CharField(max_length=10, choices=ProjectRole)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "user"], name="one_role_per_project_and_user"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role__in=ProjectRole.values),
+                name="project_membership_role_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
+
+
 class ProjectKey(ApiKey):
     """A key that may report to one project and read it, and nothing else."""
 

@@ -1,0 +1,1 @@
+"""How endpoints read requests, answer them and describe themselves, in one way for all."""
