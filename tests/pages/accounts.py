@@ -11,6 +11,7 @@ from series.models import Project
 from tests import factories
 from tests.factories import DEC, NOV
 
+SEP = datetime(2026, 9, 1, tzinfo=NOV.tzinfo)
 OCT = datetime(2026, 10, 1, tzinfo=NOV.tzinfo)
 
 
@@ -58,18 +59,26 @@ def make_event(period: BillingPeriod, value: int, *, at: datetime) -> MeterEvent
 
 def make_october_statement(plan: Plan, *, series: int, amount_cents: int) -> Statement:
     """Close a plan's October."""
-    period = factories.make_period(plan, starts_at=OCT, ends_at=NOV)
+    return make_statement(
+        plan, starts_at=OCT, ends_at=NOV, series=series, amount_cents=amount_cents
+    )
+
+
+def make_statement(
+    plan: Plan, *, starts_at: datetime, ends_at: datetime, series: int, amount_cents: int
+) -> Statement:
+    """Close a period of a plan."""
     return Statement.objects.create(
-        period=period,
+        period=factories.make_period(plan, starts_at=starts_at, ends_at=ends_at),
         organization=plan.organization,
         stripe_subscription_id=plan.stripe_subscription_id,
-        starts_at=OCT,
-        ends_at=NOV,
+        starts_at=starts_at,
+        ends_at=ends_at,
         kind=BillingPeriod.Kind.PAID,
         series=series,
         total_series=series,
         amount_cents=amount_cents,
-        closed_at=NOV,
+        closed_at=ends_at,
     )
 
 

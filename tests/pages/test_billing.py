@@ -357,8 +357,11 @@ class TestQueries:
         now: datetime,
         django_assert_num_queries: DjangoAssertNumQueries,
     ) -> None:
-        statement = accounts.make_october_statement(plan, series=1, amount_cents=10000)
-        accounts.make_settlement(statement, difference="")
+        for starts_at, ends_at in ((accounts.SEP, accounts.OCT), (accounts.OCT, NOV)):
+            statement = accounts.make_statement(
+                plan, starts_at=starts_at, ends_at=ends_at, series=1, amount_cents=10000
+            )
+            accounts.make_settlement(statement, difference="")
         for number in range(10):
             project = make_project(
                 f"Project {number}", organization=acme, visibility=Visibility.PRIVATE
