@@ -168,7 +168,7 @@ def _measure(name: str) -> dimensions.NewMeasure:
     known = builtin_measures.find(name)
     if known is None:
         return dimensions.NewMeasure(name=name, units="Measure (units)")
-    return dimensions.NewMeasure(name=known.name, units=known.units)
+    return dimensions.NewMeasure(name=known.name, units=known.units, slug=known.slug)
 
 
 def _insert(report: Report, table: Sequence[columns.Column]) -> None:

@@ -48,10 +48,14 @@ class NoSuchEntityError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class NewMeasure:
-    """How a measure that a report names for the first time is to be made."""
+    """How a measure that a report names for the first time is to be made.
+
+    Without a slug of its own it gets that of its name.
+    """
 
     name: str
     units: str
+    slug: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,10 @@ class _Kind:
     @property
     def name(self) -> str:
         return str(self.model._meta.verbose_name)
+
+    def title(self, name: str) -> str:
+        """Return the name that an entity is made under; built-in measures have their own."""
+        return self.describe(name).name if self.describe else name
 
 
 def testbed(project_id: int, name: str, *, now: datetime) -> int:
@@ -100,7 +108,10 @@ def _resolve(
         if not missing:
             break
         _insert(kind, project_id, missing, always_suffix=attempt > 0, now=now)
-        found |= _find(kind, project_id, missing, now=now)
+        # By title too: where another measure has that name, it is the one that is meant.
+        titles = {kind.title(name): name for name in missing}
+        made = _find(kind, project_id, list({*missing, *titles}), now=now)
+        found |= made | {titles[title]: made[title] for title in titles if title in made}
         missing = [name for name in missing if name not in found]
     return found
 
@@ -143,10 +154,12 @@ def _insert(
     new = [kind.describe(name) for name in names] if kind.describe else []
     # Built-in measures are called by their slug and made under their name.
     titles = [measure.name for measure in new] or list(names)
+    wanted = [measure.slug for measure in new] or [""] * len(titles)
+    wanted = [slug or slugs.slug_of(title) for slug, title in zip(wanted, titles, strict=True)]
     parameters: dict[str, Any] = {
         "project": project_id,
         "names": titles,
-        "slugs": _free_slugs(kind, project_id, titles, always_suffix=always_suffix),
+        "slugs": _free_slugs(kind, project_id, wanted, always_suffix=always_suffix),
         "units": [measure.units for measure in new],
         "now": now,
     }
@@ -160,9 +173,8 @@ def _insert(
 
 
 def _free_slugs(
-    kind: _Kind, project_id: int, names: Sequence[str], *, always_suffix: bool
+    kind: _Kind, project_id: int, wanted: Sequence[str], *, always_suffix: bool
 ) -> list[str]:
-    wanted = [slugs.slug_of(name) for name in names]
     taken = set(
         kind.model._default_manager.filter(project_id=project_id, slug__in=wanted).values_list(
             "slug", flat=True

@@ -41,6 +41,8 @@ NEW: dict[str, tuple[dict[str, str], set[str]]] = {
     "a benchmark": ({"benchmark": "New"}, {"Benchmark"}),
     "a measure": ({"measure": "New"}, {"Measure"}),
     "a built-in measure": ({"measure": "latency"}, {"Measure"}),
+    # Its slug is not made of its name.
+    "an odd built-in measure": ({"measure": "io-jitter"}, {"Measure"}),
     # A new branch begins a head of its own, and that a version.
     "a branch": ({"branch": "New"}, {"Branch", "Head", "Version", "HeadVersion"}),
     "a commit": ({"hash": "1" * 40}, {"Version", "HeadVersion"}),
@@ -100,6 +102,13 @@ class TestAccept:
         assert set(made) == {*one.values(), *other.values()}
         first, second = (made[name] for names in (one, other) for name in names.values())
         assert second.startswith(f"{first}-")
+
+    def test_finds_a_measure_that_was_renamed_to_a_built_in_one(self, post: Post) -> None:
+        Measure.objects.update(name="Latency")
+
+        assert post(body(measure="latency")).status_code == 201
+
+        assert Measure.objects.get().slug == "known"
 
     def test_many_reports_with_all_new_names_make_each_once(self, post: Post) -> None:
         new = body(testbed="New", benchmark="New", measure="New", branch="New", hash="1" * 40)
