@@ -3,7 +3,15 @@
 from django.contrib import admin
 
 from bencher.read_only_admin import ReadOnlyAdmin, ReadOnlyInline
-from series.models import Benchmark, Measure, Project, ProjectChange, ProjectKey, Testbed
+from series.models import (
+    Benchmark,
+    Measure,
+    Project,
+    ProjectChange,
+    ProjectKey,
+    ProjectMembership,
+    Testbed,
+)
 
 
 class ProjectChangeInline(ReadOnlyInline):
@@ -44,6 +52,16 @@ class ProjectChangeAdmin(ReadOnlyAdmin):
     list_filter = ("kind",)
     list_select_related = ("project", "by")
     search_fields = ("project__slug", "project__organization__slug")
+
+
+@admin.register(ProjectMembership)
+class ProjectMembershipAdmin(ReadOnlyAdmin):
+    """Roles in single projects, beside those in organizations."""
+
+    list_display = ("user", "project", "role", "created_at")
+    list_filter = ("role",)
+    list_select_related = ("user", "project")
+    search_fields = ("user__email", "project__slug", "project__organization__slug")
 
 
 @admin.register(ProjectKey)

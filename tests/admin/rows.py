@@ -9,7 +9,7 @@ from bencher.tenancy.models import Organization, User
 from billing.models import Checkout, ScheduledRun, Statement, StatementLine, WebhookReceipt
 from ingest import reports, wire
 from series import projects
-from series.models import Project, Visibility
+from series.models import Project, ProjectMembership, ProjectRole, Visibility
 from tests import factories
 from tests.factories import NOV
 from tests.pages import accounts
@@ -26,6 +26,9 @@ def make_world(number: int, *, now: datetime) -> Organization:
         f"Project {number}", organization=organization, visibility=Visibility.PRIVATE
     )
     factories.make_project_key(project)
+    ProjectMembership.objects.create(
+        user=leader, project=project, role=ProjectRole.VIEWER, created_at=NOV
+    )
     projects.set_visibility(project, Visibility.PUBLIC, now=NOV, by=leader)
     projects.set_visibility(project, Visibility.PRIVATE, now=NOV, by=leader)
     _make_report(project, leader, benchmarks=number, at=now)
