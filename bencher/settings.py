@@ -30,6 +30,13 @@ REDIS_URL: str = env.str("REDIS_URL")
 # Ingest
 INGEST_MAX_BYTES: int = env.int("INGEST_MAX_BYTES", 8 * 1024 * 1024)
 
+# Rate limits, counted on Redis and open without it. Empty: no limit.
+RATE_LIMIT_ADDRESS: str = env.str("RATE_LIMIT_ADDRESS", "4096/minute")
+RATE_LIMIT_KEY: str = env.str("RATE_LIMIT_KEY", "2048/minute;16384/hour;65536/day")
+RATE_LIMIT_REPORTS: str = env.str("RATE_LIMIT_REPORTS", "256/minute;4096/hour;16384/day")
+# How many proxies in front of us say in X-Forwarded-For who is behind them.
+TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", 0)
+
 # Billing
 ACTIVE_SERIES_PRODUCT: str = env.str("ACTIVE_SERIES_PRODUCT", "")
 ACTIVE_SERIES_VISIBILITY: str = env.str("ACTIVE_SERIES_VISIBILITY", "private")
@@ -84,6 +91,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_guid.middleware.guid_middleware",
     "django.middleware.security.SecurityMiddleware",
+    "bencher.rest.address_limit.AddressLimit",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -176,6 +184,7 @@ REST_FRAMEWORK = {
         "bencher.tenancy.authentication.UnknownBearer",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["bencher.tenancy.authentication.HasCredential"],
+    "DEFAULT_THROTTLE_CLASSES": ["bencher.rest.throttling.KeyLimit"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "EXCEPTION_HANDLER": "bencher.errors.exception_handler",

@@ -4,12 +4,15 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from bencher import server_api
 from billing import urls as billing
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="organizations"), name="home"),
     path("", include("bencher.tenancy.urls")),
     path("", include(billing.pages)),
+    path("v0/server/version", server_api.Version.as_view(), name="server-version"),
+    path("v0/server/config/console", server_api.Console.as_view(), name="server-console"),
     path("v0/", include("ingest.urls")),
     path("v0/", include(billing.api)),
     path("stripe/", include("djstripe.urls", namespace="djstripe")),

@@ -37,17 +37,19 @@ def start(organization: Organization, *, user: User, now: datetime) -> str:
     An open one is returned again, so that an organization never has two. Raises
     AlreadySubscribedError, NotConfiguredError, TemporaryError and RefusedError.
     """
-    if Plan.objects.filter(organization=organization, ended_at=None).exists():
-        raise AlreadySubscribedError("This organization has a plan already.")
+    _refuse_second_plan(organization)
     again = _still_open(organization, now=now)
     if again is not None:
         return again
+    # Looking at the one that was open may have completed it.
+    _refuse_second_plan(organization)
+    price = prices.pro_price()
     customer = customers.of(organization, leader=user, now=now)
     with_trial = has_trial(organization, user)
     session = gateway.connect().start_checkout(
         customer_id=customer.stripe_customer_id,
         organization_uuid=str(organization.uuid),
-        price_ids=[prices.pro_price().id],
+        price_ids=[price.id],
         trial_days=settings.PRO_TRIAL_DAYS if with_trial else None,
         success_url=_url("checkout-return", organization) + "?checkout={CHECKOUT_SESSION_ID}",
         cancel_url=_url("billing", organization),
@@ -85,9 +87,19 @@ def complete(session_id: str, *, now: datetime) -> Plan | None:
         if session.status == "expired":
             _close(checkout, Checkout.State.EXPIRED, now=now)
         return None
-    plan = plans.sync(session.subscription_id)
+    try:
+        plan = plans.sync(session.subscription_id)
+    except (plans.SecondSubscriptionError, plans.ForeignSubscriptionError):
+        # Kept for people to see; it must not block the organization's next checkout.
+        _close(checkout, Checkout.State.REFUSED, now=now)
+        raise
     _close(checkout, Checkout.State.COMPLETED, now=now)
     return plan
+
+
+def _refuse_second_plan(organization: Organization) -> None:
+    if Plan.objects.filter(organization=organization, ended_at=None).exists():
+        raise AlreadySubscribedError("This organization has a plan already.")
 
 
 def _still_open(organization: Organization, *, now: datetime) -> str | None:

@@ -22,7 +22,9 @@ def tiers(price_id: str) -> list[dict[str, Any]]:
 
 
 def pro_price() -> gateway.Price:
-    """Return the price that the Pro plan is sold at."""
+    """Return the price that the Pro plan is sold at. Raises NotConfiguredError without one."""
+    if not settings.ACTIVE_SERIES_PRODUCT:
+        raise gateway.NotConfiguredError("Pro is not sold: ACTIVE_SERIES_PRODUCT is not set.")
     return gateway.connect().metered_price_of(settings.ACTIVE_SERIES_PRODUCT)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from billing import gateway
+from billing import gateway, money
 from billing.models import BillingPeriod, Settlement, Statement
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,10 @@ def _lines(statement: Statement, invoice: gateway.Invoice) -> list[gateway.Invoi
 
 def _difference(statement: Statement, *, series: int, amount: int) -> str:
     if amount != statement.amount_cents:
-        return f"The invoice charges {amount} cents, the statement {statement.amount_cents}."
+        charged, owed = (
+            money.written(cents, statement.currency) for cents in (amount, statement.amount_cents)
+        )
+        return f"The invoice charges {charged}, the statement {owed}."
     if statement.kind == BillingPeriod.Kind.PAID and series != statement.series:
         return f"The invoice counts {series} series, the statement {statement.series}."
     return ""

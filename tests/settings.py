@@ -26,6 +26,9 @@ os.environ["ACTIVE_SERIES_PRODUCT"] = "prod_pro"
 os.environ["BASE_URL"] = "http://testserver"
 os.environ["ALLOWED_HOSTS"] = "testserver,127.0.0.1,localhost"
 os.environ["HTTPS"] = "false"
+# A test that is about limits sets its own.
+for _limit in ("ADDRESS", "KEY", "REPORTS"):
+    os.environ[f"RATE_LIMIT_{_limit}"] = ""
 os.environ.setdefault("LOG_LEVEL", "CRITICAL")
 
 from bencher.settings import *  # noqa: E402, F403 - after the environment is set
