@@ -47,15 +47,9 @@ class Attachment:
 
 def attach(base: Path, *, fsync: bool) -> Attachment:
     """Use the running services of this directory, or start them."""
+    lock = os.open(base / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        lock = os.open(base / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         places.match_owner(base / "lock")
-    except OSError as error:
-        raise EmbeddedError(
-            f"Cannot use {base}: {error.strerror}. Another user may have made it: set"
-            " BENCHER_DATA_DIR to a directory of your own."
-        ) from error
-    try:
         return _attach(base, lock, fsync=fsync)
     finally:
         os.close(lock)

@@ -83,6 +83,15 @@ def run(command: Sequence[str], *, fsync: bool) -> int:
     except EmbeddedError as error:
         _say(str(error))
         return FAILED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # Most often another user, root for one, has been here before.
+        _say(
+            f"Cannot use {error.filename}: {error.strerror}."
+            " Set BENCHER_DATA_DIR to a directory of your own."
+        )
+        return FAILED
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 

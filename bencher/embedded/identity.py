@@ -58,16 +58,27 @@ def become(identity: Identity) -> None:
         case Change.NONE:
             pass
         case Change.NAMESPACE:
-            named = _any_user()
-            linux.enter_user_namespace()
-            # The kernel wants this before an unprivileged process may map its group.
-            Path("/proc/self/setgroups").write_text("deny")
-            Path("/proc/self/uid_map").write_text(f"{named.pw_uid} {identity.uid} 1")
-            Path("/proc/self/gid_map").write_text(f"{named.pw_gid} {identity.gid} 1")
+            if os.geteuid() != identity.uid:
+                _change_user(identity)
+                linux.own_proc_files()
+            _enter_namespace(identity)
         case Change.SETUID:
-            os.setgroups([])
-            os.setgid(identity.gid)
-            os.setuid(identity.uid)
+            _change_user(identity)
+
+
+def _change_user(identity: Identity) -> None:
+    os.setgroups([])
+    os.setgid(identity.gid)
+    os.setuid(identity.uid)
+
+
+def _enter_namespace(identity: Identity) -> None:
+    named = _any_user()
+    linux.enter_user_namespace()
+    # The kernel wants this before an unprivileged process may map its group.
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{named.pw_uid} {identity.uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{named.pw_gid} {identity.gid} 1")
 
 
 def can(identity: Identity, path: Path, mode: int) -> bool:
@@ -80,9 +91,10 @@ def _candidates(directory: Path) -> list[Identity]:
         return [_as_is(Change.NAMESPACE)]
     candidates = [_as_is(Change.NAMESPACE)]
     owner = directory.stat()
-    if owner.st_uid != 0 and _has_name(owner.st_uid):
+    if owner.st_uid != 0:
         # Root in somebody's checkout: that user can go on afterwards.
-        candidates.insert(0, Identity(change=Change.SETUID, uid=owner.st_uid, gid=owner.st_gid))
+        change = Change.SETUID if _has_name(owner.st_uid) else Change.NAMESPACE
+        candidates.insert(0, Identity(change=change, uid=owner.st_uid, gid=owner.st_gid))
     nobody = _any_user()
     candidates.append(Identity(change=Change.SETUID, uid=nobody.pw_uid, gid=nobody.pw_gid))
     return candidates

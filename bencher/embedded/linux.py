@@ -4,6 +4,7 @@ import ctypes
 import os
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _CLONE_NEWUSER = 0x10000000
@@ -32,6 +33,11 @@ def die_with_parent(signal_number: int) -> None:
 def adopt_orphans() -> None:
     """Become the parent of every descendant that loses its own."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def own_proc_files() -> None:
+    """Get back our files in /proc/self, which a change of user gave to root."""
+    _prctl(_PR_SET_DUMPABLE, 1)
 
 
 def set_process_name(name: str) -> None:

@@ -572,15 +572,20 @@ class TestUsers:
         assert result.returncode == 125
         assert "BENCHER_DATA_DIR" in result.stderr
 
-    def test_root_in_somebodys_directory_leaves_it_usable(self, public_path: Path) -> None:
+    @pytest.mark.parametrize("owner", ["nobody", STRANGER])
+    def test_root_in_somebodys_directory_leaves_it_usable(
+        self, public_path: Path, owner: str | int
+    ) -> None:
         """As with sudo: what root makes belongs to the owner of the place."""
-        nobody = pwd.getpwnam("nobody")
-        os.chown(public_path, nobody.pw_uid, nobody.pw_gid)
+        uid = pwd.getpwnam(owner).pw_uid if isinstance(owner, str) else owner
+        if isinstance(owner, int) and not without_namespaces():
+            pytest.skip("a user without a name needs a user namespace")
+        os.chown(public_path, uid, uid)
 
         answer(embedded(public_path / "data", query("SELECT 1")))
 
         made = [public_path / "data" / name for name in (".", "lock", "postgres", "secret_key")]
-        assert {path.stat().st_uid for path in made} == {nobody.pw_uid}
+        assert {path.stat().st_uid for path in made} == {uid}
 
     def test_root_without_user_namespaces_has_nobody_run_the_servers(
         self, public_path: Path
