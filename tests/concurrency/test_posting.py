@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from bencher import clock
-from billing import close, gateway, outbox, posting, sweep, tasks
+from billing import close, gateway, hints, outbox, posting, sweep, tasks
 from billing.models import BillingCustomer, BillingPeriod, MeterEvent, Plan, Statement
 from series.models import Project
 from tests.billing.conftest import make_subscriber, report
@@ -18,12 +18,10 @@ TODAY = date(2026, 11, 20)
 
 
 @pytest.fixture(autouse=True)
-def sent_for(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Take what tasks enqueue in place of Redis."""
-    enqueued: list[str] = []
-    monkeypatch.setattr(tasks.send_meter_events, "delay", lambda: enqueued.append("send"))
-    monkeypatch.setattr(tasks.hints, "began", lambda _: None)
-    return enqueued
+def _without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tasks, which are called here as functions, enqueue nothing."""
+    monkeypatch.setattr(tasks.send_meter_events, "delay", lambda: None)
+    monkeypatch.setattr(hints, "began", lambda _: None)
 
 
 def sweep_today() -> sweep.Swept:
