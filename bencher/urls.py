@@ -4,13 +4,15 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from bencher import server_api
+from bencher import api_reference, server_api
 from billing import urls as billing
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="organizations"), name="home"),
     path("", include("bencher.tenancy.urls")),
     path("", include(billing.pages)),
+    path("v0/openapi.json", api_reference.openapi, name="openapi"),
+    path("v0/docs", api_reference.docs, name="api-docs"),
     path("v0/server/version", server_api.Version.as_view(), name="server-version"),
     path("v0/server/config/console", server_api.Console.as_view(), name="server-console"),
     path("v0/", include("ingest.urls")),
