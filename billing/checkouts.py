@@ -1,7 +1,7 @@
 """Subscribing to Pro through Stripe's hosted checkout."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError
@@ -12,6 +12,9 @@ from billing import customers, gateway, plans, prices
 from billing.models import Checkout, Plan
 
 logger = logging.getLogger(__name__)
+
+# Stripe lets a session be completed for a day; one that is refused here is not asked for ever.
+_ASKED_FOR = timedelta(days=2)
 
 
 class AlreadySubscribedError(Exception):
@@ -100,6 +103,12 @@ def complete(session_id: str, *, now: datetime) -> Plan | None:
 def _refuse_second_plan(organization: Organization) -> None:
     if Plan.objects.filter(organization=organization, ended_at=None).exists():
         raise AlreadySubscribedError("This organization has a plan already.")
+
+
+def waiting(*, now: datetime) -> list[str]:
+    """Return the sessions whose end nobody has told us: no return, and perhaps a lost webhook."""
+    found = Checkout.objects.filter(state=Checkout.State.OPEN, created_at__gt=now - _ASKED_FOR)
+    return list(found.order_by("created_at").values_list("stripe_session_id", flat=True))
 
 
 def _still_open(organization: Organization, *, now: datetime) -> str | None:

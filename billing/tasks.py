@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from celery import shared_task
@@ -10,6 +11,7 @@ from django.db import transaction
 
 from bencher import clock
 from billing import (
+    checkouts,
     close,
     gateway,
     hints,
@@ -94,11 +96,12 @@ def close_periods(**_: object) -> None:
 
 @shared_task
 def sync_plans(**_: object) -> None:
-    """Follow Stripe by timer: ended periods, lost webhooks, final invoices."""
+    """Follow Stripe by timer: checkouts, ended periods, lost webhooks, final invoices."""
     if not settings.BILLING_CONFIGURED:
         return
     now = clock.now()
     webhooks.handle_waiting(now=now)
+    _each(checkouts.waiting(now=now), partial(checkouts.complete, now=now))
     _each(plans.due_for_sync(now=now), plans.sync)
     if not posting.is_dark():
         plans.end_cover_without_plan(now=now)
