@@ -1,0 +1,1 @@
+"""The main job, walked through a calendar with everything real but Stripe."""
