@@ -1,6 +1,5 @@
 """A report that fails at any step leaves nothing behind: no row, no name, no hint."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,26 +9,26 @@ from django.apps import apps
 from django.db import DatabaseError, OperationalError, connection
 
 from bencher import clock
-from ingest import branches, reports, wire
-from ingest.models import MetricColumn, Report
-from series import dimensions, fence, last_seen
+from ingest import reports, wire
+from series import last_seen
 from series import models as series_models
 from series.models import Project, SeriesLastSeen
 from tests.factories import bmf, report_body
 
 APPS = ("tenancy", "series", "ingest", "billing")
 
-# Each writer of the transaction, in its order; the failure comes after it has written.
-STEPS: dict[str, tuple[object, str]] = {
-    "the fence": (fence, "instant"),
-    "the testbed": (dimensions, "testbed"),
-    "the benchmarks": (dimensions, "benchmarks"),
-    "the measures": (dimensions, "measures"),
-    "the branch": (branches, "place"),
-    "the report": (Report.objects, "create"),
-    "the columns": (MetricColumn.objects, "bulk_create"),
-    "the series": (last_seen, "record"),
-}
+WRITTEN = [
+    "series_testbed",
+    "series_benchmark",
+    "series_measure",
+    "ingest_branch",
+    "ingest_head",
+    "ingest_version",
+    "ingest_headversion",
+    "ingest_report",
+    "ingest_metriccolumn",
+    "series_last_seen",
+]
 
 
 class InjectedError(Exception):
@@ -66,18 +65,22 @@ def with_news(*, end_time: datetime) -> dict[str, Any]:
     return report_body(measured, end_time=end_time, branch="feature", hash="a" * 40)
 
 
-def failing_after(function: Callable[..., Any], error: Callable[[], object]) -> Callable[..., Any]:
-    """Return the function with a failure behind it."""
-
-    def fail(*args: Any, **kwargs: Any) -> None:
-        function(*args, **kwargs)
-        error()
-
-    return fail
+def writes(sql: str) -> bool:
+    return "INSERT INTO" in sql or "UPDATE" in sql
 
 
-def raise_injected() -> None:
-    raise InjectedError
+class FailingStatement:
+    """Lets a session's statements through, and fails once the one with a number was executed."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        self.left -= 1
+        if not self.left:
+            raise InjectedError(sql)
+        return result
 
 
 def kill_own_session() -> None:
@@ -103,23 +106,30 @@ class TestAccept:
         hinted.clear()
         return contents()
 
-    @pytest.mark.parametrize("step", STEPS)
-    def test_leaves_nothing_behind_where_a_step_fails(
-        self,
-        project: Project,
-        before: dict[str, tuple[int, str]],
-        hinted: list[int],
-        monkeypatch: pytest.MonkeyPatch,
-        step: str,
+    def test_leaves_nothing_behind_whichever_statement_fails(
+        self, project: Project, before: dict[str, tuple[int, str]], hinted: list[int]
     ) -> None:
-        module, name = STEPS[step]
-        monkeypatch.setattr(module, name, failing_after(getattr(module, name), raise_injected))
+        """Each statement has been executed when it fails: what it wrote must go too."""
+        failed: list[str] = []
+        end_time = clock.now()
 
-        with pytest.raises(InjectedError):
-            accept(project, with_news(end_time=clock.now()))
+        while True:
+            try:
+                with connection.execute_wrapper(FailingStatement(len(failed) + 1)):
+                    accept(project, with_news(end_time=end_time))
+            except InjectedError as error:
+                failed.append(str(error))
+                assert contents() == before, failed[-1]
+                assert hinted == []
+            else:
+                break
 
-        assert contents() == before
-        assert hinted == []
+        # The one that went through proves that all of them were met, and in their order.
+        written = [table for table in WRITTEN if any(table in sql for sql in failed if writes(sql))]
+        assert written == WRITTEN
+        assert "series_last_seen" in failed[-1]
+        assert contents() != before
+        assert hinted == [project.organization_id]
 
     def test_leaves_nothing_behind_where_the_commit_fails(
         self, project: Project, before: dict[str, tuple[int, str]], hinted: list[int]
@@ -140,8 +150,13 @@ class TestAccept:
         hinted: list[int],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        record = failing_after(last_seen.record, kill_own_session)
-        monkeypatch.setattr(last_seen, "record", record)
+        record = last_seen.record
+
+        def die_after(**series: Any) -> None:
+            record(**series)
+            kill_own_session()
+
+        monkeypatch.setattr(last_seen, "record", die_after)
 
         with pytest.raises(OperationalError):
             accept(project, with_news(end_time=clock.now()))
@@ -159,17 +174,6 @@ class TestAccept:
         assert accept(project, with_news(end_time=end_time)).new_series == 9
 
         changed = {name for name, content in contents().items() if content != before[name]}
-        assert changed == {
-            "series_testbed",
-            "series_benchmark",
-            "series_measure",
-            "series_last_seen",
-            "ingest_branch",
-            "ingest_head",
-            "ingest_headversion",
-            "ingest_version",
-            "ingest_report",
-            "ingest_metriccolumn",
-        }
+        assert changed == set(WRITTEN)
         assert set(SeriesLastSeen.objects.values_list("last_seen", flat=True)) == {end_time}
         assert hinted == [project.organization_id]
