@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Greatest
 
 from bencher import clock
@@ -185,11 +185,8 @@ def end_cover_without_plan(*, now: datetime) -> int:
 
     Without it a new organization would have unlimited private use.
     """
-    return (
-        Organization.objects.filter(private_until=None)
-        .exclude(plans__ended_at=None, plans__isnull=False)
-        .update(private_until=now)
-    )
+    live = Plan.objects.filter(organization=OuterRef("pk"), ended_at=None)
+    return Organization.objects.filter(~Exists(live), private_until=None).update(private_until=now)
 
 
 def due_for_sync(*, now: datetime) -> list[str]:
