@@ -15,6 +15,8 @@ urlpatterns = [
     path("v0/docs", api_reference.docs, name="api-docs"),
     path("v0/server/version", server_api.Version.as_view(), name="server-version"),
     path("v0/server/config/console", server_api.Console.as_view(), name="server-console"),
+    path("v0/", include("bencher.tenancy.api_urls")),
+    path("v0/", include("series.urls")),
     path("v0/", include("ingest.urls")),
     path("v0/", include(billing.api)),
     path("stripe/", include("djstripe.urls", namespace="djstripe")),

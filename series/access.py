@@ -4,6 +4,7 @@ Private projects do not exist for outsiders (404). Public ones can be read by ev
 would write to one is asked for a credential (401) or told that theirs does not allow it (403).
 """
 
+from django.db.models import Q, QuerySet
 from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied
 from rest_framework.request import Request
 
@@ -35,7 +36,7 @@ def project(request: Request, identifier: str, permission: Permission) -> Projec
         return found
     if Permission.VIEW not in allowed:
         raise _missing(identifier)
-    if request.auth is None:
+    if request.auth is None and not isinstance(request.user, User):
         raise NotAuthenticated(f"Project {found.slug} is public to read; send a key to do more.")
     raise PermissionDenied(f"This key may not {permission.replace('_', ' ')} in {found.slug}.")
 
@@ -49,6 +50,21 @@ def permissions(request: Request, project: Project) -> frozenset[Permission]:
     if isinstance(request.user, User):
         return public | _of_user(request.user, project)
     return public
+
+
+def visible(request: Request) -> QuerySet[Project]:
+    """Return the projects that the caller sees listed; for a project key that is its own."""
+    living = projects.living()
+    if isinstance(request.auth, ProjectKey):
+        return living.filter(pk=request.auth.project_id)
+    public = Q(visibility=Visibility.PUBLIC)
+    if not isinstance(request.user, User):
+        return living.filter(public)
+    if request.user.is_staff:
+        return living
+    theirs = Membership.objects.filter(user=request.user).values("organization")
+    granted = ProjectMembership.objects.filter(user=request.user).values("project")
+    return living.filter(public | Q(organization__in=theirs) | Q(pk__in=granted))
 
 
 def _of_user(user: User, project: Project) -> frozenset[Permission]:

@@ -23,7 +23,7 @@ class Project(models.Model):
         Organization, on_delete=models.PROTECT, related_name="projects", db_index=False
     )
     name = models.CharField(max_length=64)
-    slug = models.SlugField(max_length=64, unique=True)
+    slug = models.SlugField(max_length=64, db_index=False)
     visibility = models.CharField(max_length=7, choices=Visibility)
     url = models.URLField(max_length=1024, blank=True)
     created_at = models.DateTimeField()
@@ -32,7 +32,17 @@ class Project(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["organization", "name"], name="project_name_is_unique"),
+            # A deleted project keeps its name and slug, and neither stands in the way.
+            models.UniqueConstraint(
+                fields=["organization", "name"],
+                condition=models.Q(deleted_at=None),
+                name="name_of_living_project_is_unique",
+            ),
+            models.UniqueConstraint(
+                fields=["slug"],
+                condition=models.Q(deleted_at=None),
+                name="slug_of_living_project_is_unique",
+            ),
             models.CheckConstraint(
                 condition=models.Q(visibility__in=Visibility.values),
                 name="project_visibility_is_known",
@@ -115,6 +125,14 @@ class ProjectKey(ApiKey):
     """A key that may report to one project and read it, and nothing else."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="keys")
+    creator = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Empty where a command made it.",
+    )
 
 
 class Dimension(models.Model):

@@ -77,14 +77,17 @@ class MembershipAdmin(AnyAdmin):
     list_select_related = ("user", "organization")
     search_fields = ("user__email", "organization__slug", "organization__name")
     autocomplete_fields = ("user", "organization")
-    readonly_fields = ("created_at",)
+    readonly_fields = ("created_at", "modified_at")
     show_full_result_count = False
     list_per_page = 50
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         """Add what the form does not ask for."""
-        if not change:
-            obj.created_at = clock.now()
+        now = clock.now()
+        if change:
+            obj.modified_at = now
+        else:
+            obj.created_at = now
         super().save_model(request, obj, form, change)
 
 

@@ -7,7 +7,7 @@ for, and thirty random letters and digits (178 bits).
 import hashlib
 import secrets
 import string
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 from django.db.models import Q
@@ -53,10 +53,33 @@ def find(model: type[Key], text: str, *, now: datetime, related: tuple[str, ...]
     )
 
 
+def issue(key: Key, prefix: str) -> str:
+    """Store a new key, which lacks only its secret; returns its text, which can't be had again."""
+    minted = mint(prefix)
+    key.prefix, key.key_hash = minted.prefix, minted.key_hash
+    key.save(force_insert=True)
+    return minted.text
+
+
+def expiry(ttl: int | None, *, now: datetime) -> datetime | None:
+    """Return when a key expires that is to live for so many seconds; None for never."""
+    return None if ttl is None else now + timedelta(seconds=ttl)
+
+
+def rename(key: ApiKey, name: str | None) -> None:
+    """Give a key another name; None leaves it."""
+    if name is not None:
+        key.name = name
+        key.save(update_fields=["name"])
+
+
+def revoke(key: ApiKey, *, now: datetime) -> None:
+    """Revoke a key for good; one that is revoked already stays revoked since then."""
+    if key.revoked_at is None:
+        key.revoked_at = now
+        key.save(update_fields=["revoked_at"])
+
+
 def add_user_key(user: User, *, name: str, now: datetime) -> str:
     """Store a new key for a user and return its text, which can't be had again."""
-    minted = mint(USER_PREFIX)
-    UserKey.objects.create(
-        user=user, name=name, prefix=minted.prefix, key_hash=minted.key_hash, created_at=now
-    )
-    return minted.text
+    return issue(UserKey(user=user, name=name, created_at=now), USER_PREFIX)

@@ -43,7 +43,7 @@ class Organization(models.Model):
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     name = models.CharField(max_length=64)
-    slug = models.SlugField(max_length=64, unique=True)
+    slug = models.SlugField(max_length=64, db_index=False)
     private_until = models.DateTimeField(
         null=True,
         blank=True,
@@ -53,6 +53,16 @@ class Organization(models.Model):
     created_at = models.DateTimeField()
     modified_at = models.DateTimeField()
     deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            # A deleted organization keeps its name and slug, and neither stands in the way.
+            models.UniqueConstraint(
+                fields=["slug"],
+                condition=models.Q(deleted_at=None),
+                name="slug_of_living_organization_is_unique",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -74,6 +84,9 @@ class Membership(models.Model):
     )
     role = models.CharField(max_length=8, choices=Role)
     created_at = models.DateTimeField()
+    modified_at = models.DateTimeField(
+        null=True, blank=True, help_text="Empty until the role is changed."
+    )
 
     class Meta:
         constraints = [

@@ -1,21 +1,32 @@
-"""Founding organizations, and who may do what in them."""
+"""Founding organizations, finding and changing them, and who may do what in them."""
 
+from collections.abc import Collection
 from datetime import datetime
 
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db import IntegrityError, transaction
+from django.db.models import Min, QuerySet
 
 from bencher.tenancy import slugs
 from bencher.tenancy.models import Membership, Organization, Role, User
 
 
-def found(*, name: str, leader: User, now: datetime) -> Organization:
-    """Create an organization with its first leader."""
-    taken = Organization.objects.filter
+class SlugTakenError(Exception):
+    """Another living organization has the slug."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"The slug {slug!r} is taken by another organization.")
+
+
+def found(*, name: str, leader: User, now: datetime, slug: str = "") -> Organization:
+    """Create an organization with its first leader; a slug that is taken gets a suffix."""
     with transaction.atomic():
         organization = Organization.objects.create(
             name=name,
-            slug=slugs.free_slug(name, taken=lambda slug: taken(slug=slug).exists()),
+            slug=slugs.free_slug(
+                name,
+                taken=lambda slug: living().filter(slug=slug).exists(),
+                preferred=slug,
+            ),
             created_at=now,
             modified_at=now,
         )
@@ -25,9 +36,30 @@ def found(*, name: str, leader: User, now: datetime) -> Organization:
     return organization
 
 
+def change(
+    organization: Organization, *, name: str | None, slug: str | None, now: datetime
+) -> None:
+    """Give an organization another name or slug; None leaves it. Raises SlugTakenError."""
+    asked = {"name": name, "slug": slug}
+    changes = {field: value for field, value in asked.items() if value is not None}
+    for field, value in changes.items():
+        setattr(organization, field, value)
+    organization.modified_at = now
+    try:
+        with transaction.atomic():
+            organization.save(update_fields=[*changes, "modified_at"])
+    except IntegrityError as error:
+        raise SlugTakenError(organization.slug) from error
+
+
+def living() -> QuerySet[Organization]:
+    """Return the organizations that are not deleted."""
+    return Organization.objects.filter(deleted_at=None)
+
+
 def of(user: User) -> "QuerySet[Organization]":
     """Return the organizations that a user belongs to."""
-    return Organization.objects.filter(memberships__user=user, deleted_at=None).order_by("name")
+    return living().filter(memberships__user=user).order_by("name")
 
 
 def role_in(organization: Organization, user: User) -> Role | None:
@@ -36,9 +68,16 @@ def role_in(organization: Organization, user: User) -> Role | None:
     return Role(membership.role) if membership else None
 
 
+def claimed_at(organization_ids: Collection[int]) -> dict[int, datetime]:
+    """Return since when somebody has a role in each organization; nobody has one in the others."""
+    first = (
+        Membership.objects.filter(organization_id__in=organization_ids)
+        .values("organization_id")
+        .annotate(first=Min("created_at"))
+    )
+    return {row["organization_id"]: row["first"] for row in first}
+
+
 def find(identifier: str) -> Organization | None:
     """Return the organization with that UUID or slug, None where there is none."""
-    living = Organization.objects.filter(deleted_at=None)
-    return (
-        living.filter(uuid=as_uuid).first() if (as_uuid := slugs.uuid_of(identifier)) else None
-    ) or living.filter(slug=identifier).first()
+    return slugs.find(living(), identifier)

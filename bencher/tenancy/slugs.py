@@ -4,9 +4,13 @@ import re
 import secrets
 import string
 from collections.abc import Callable
+from typing import TypeVar
 from uuid import UUID
 
+from django.db.models import Model, QuerySet
 from slugify import slugify
+
+Row = TypeVar("Row", bound=Model)
 
 MAX_LENGTH = 64
 _SUFFIX_LENGTH = 8
@@ -30,9 +34,12 @@ def with_suffix(slug: str) -> str:
     return f"{slug[: MAX_LENGTH - _SUFFIX_LENGTH - 1].rstrip('-')}-{suffix}".lstrip("-")
 
 
-def free_slug(name: str, *, taken: Callable[[str], bool]) -> str:
-    """Return the slug of a name, with a suffix where it is taken or would be empty."""
-    slug = slug_of(name)
+def free_slug(name: str, *, taken: Callable[[str], bool], preferred: str = "") -> str:
+    """Return the preferred slug or else that of the name; with a suffix where it is taken.
+
+    A name of which nothing can stand in an address gets the suffix alone.
+    """
+    slug = preferred or slug_of(name)
     return with_suffix(slug) if not slug or taken(slug) else slug
 
 
@@ -42,3 +49,15 @@ def uuid_of(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
+
+
+def find(rows: QuerySet[Row], identifier: str) -> Row | None:
+    """Return the row that an address names by its UUID or else by its slug, None for none.
+
+    What is neither is never looked up: PostgreSQL takes no NUL.
+    """
+    uuid = uuid_of(identifier)
+    found = rows.filter(uuid=uuid).first() if uuid else None
+    if found is None and is_slug(identifier):
+        found = rows.filter(slug=identifier).first()
+    return found

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import IntegrityError
 
 from bencher import clock
 from bencher.tenancy import organizations
@@ -37,10 +36,8 @@ class Command(BaseCommand):
                 now=now,
                 by=None,
             )
-        except IntegrityError as error:
-            raise CommandError(
-                f"{organization.slug} already has a project called {options['name']!r}."
-            ) from error
+        except projects.TakenError as error:
+            raise CommandError(str(error)) from error
         shown = {
             "uuid": str(project.uuid),
             "slug": project.slug,

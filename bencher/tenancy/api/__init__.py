@@ -1,0 +1,1 @@
+"""The endpoints of organizations, their members, and users with their keys."""

@@ -1,0 +1,41 @@
+"""Deleting an organization. What else must end with it registers here when it starts.
+
+Tenancy knows neither projects nor plans; this is the seam through which they end first, or say why
+they can't.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import transaction
+
+from bencher.tenancy.models import Organization, User
+
+# Called in the deletion's transaction with the locked organization.
+Step = Callable[[Organization, datetime, User], None]
+_steps: list[Step] = []
+
+
+class StillInUseError(Exception):
+    """Something has to end before the organization can be deleted; the message says what."""
+
+
+def register(step: Step) -> None:
+    """Take a step before each deletion; it may refuse with StillInUseError."""
+    if step not in _steps:
+        _steps.append(step)
+
+
+def delete(organization: Organization, *, now: datetime, by: User) -> None:
+    """Delete an organization softly, with what it owns. Raises StillInUseError.
+
+    It keeps its name and slug, so that statements read as they did, and frees both for others.
+    """
+    with transaction.atomic():
+        # Not against reports, which only refer to the row, but against a plan that begins now.
+        locked = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        for step in _steps:
+            step(locked, now, by)
+        Organization.objects.filter(pk=locked.pk, deleted_at=None).update(
+            deleted_at=now, modified_at=now
+        )

@@ -1,0 +1,1 @@
+"""The endpoints of projects, their keys, and their testbeds, benchmarks and measures."""
