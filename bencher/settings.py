@@ -29,6 +29,7 @@ REDIS_URL: str = env.str("REDIS_URL")
 
 # Ingest
 INGEST_MAX_BYTES: int = env.int("INGEST_MAX_BYTES", 8 * 1024 * 1024)
+ALLOW_UNCLAIMED_PROJECTS: bool = env.bool("ALLOW_UNCLAIMED_PROJECTS", False)
 
 # Rate limits, counted on Redis and open without it. Empty: no limit.
 RATE_LIMIT_ADDRESS: str = env.str("RATE_LIMIT_ADDRESS", "4096/minute")

@@ -1,6 +1,6 @@
 """Turning parsed results into metric columns and the series they touch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ingest.adapters.results import Results
@@ -27,15 +27,19 @@ class Column:
 
 
 def columns(
-    iterations: Sequence[Results], *, benchmarks: dict[str, int], measures: dict[str, int]
+    iterations: Sequence[Results], *, benchmarks: Mapping[str, int], measures: Mapping[str, int]
 ) -> Iterator[Column]:
-    """Yield the columns of a report. Raises AmbiguousNameError."""
+    """Yield the columns of a report, given the ids of its names. Raises AmbiguousNameError."""
     for number, results in enumerate(iterations):
         yield from _iteration(number, results, benchmarks=benchmarks, measures=measures)
 
 
 def _iteration(
-    number: int, results: Results, *, benchmarks: dict[str, int], measures: dict[str, int]
+    number: int,
+    results: Results,
+    *,
+    benchmarks: Mapping[str, int],
+    measures: Mapping[str, int],
 ) -> Iterator[Column]:
     ids = {name: benchmarks[name] for name in results}
     _refuse_synonyms(ids)
@@ -70,6 +74,17 @@ def _refuse_synonyms(ids: dict[str, int]) -> None:
                 f"results name one benchmark twice, as {seen[id]!r} and as {name!r}; send it once."
             )
         seen[id] = name
+
+
+def counts(columns: Sequence[Column]) -> tuple[list[int], list[int]]:
+    """Return how many benchmarks and measures each iteration has that measured anything."""
+    benchmarks: dict[int, set[int]] = {}
+    measures: dict[int, set[int]] = {}
+    for column in columns:
+        benchmarks.setdefault(column.iteration, set()).update(column.benchmark_ids)
+        measures.setdefault(column.iteration, set()).add(column.measure_id)
+    iterations = sorted(benchmarks)
+    return [len(benchmarks[i]) for i in iterations], [len(measures[i]) for i in iterations]
 
 
 def series(columns: Sequence[Column]) -> tuple[list[int], list[int]]:

@@ -38,9 +38,12 @@ class Branch(models.Model):
 class Version(models.Model):
     """A commit, or the next number where the report names none."""
 
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+", db_index=False)
     number = models.PositiveIntegerField()
     hash = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "hash"], name="versions_by_hash")]
 
     def __str__(self) -> str:
         return self.hash or str(self.number)
@@ -121,6 +124,12 @@ class Report(models.Model):
     seen_at = models.DateTimeField(help_text="The instant at which its series count as seen.")
     idempotency_key = models.CharField(max_length=255, blank=True)
     body_hash = models.BinaryField(max_length=32, editable=False)
+    benchmark_counts = ArrayField(
+        models.PositiveIntegerField(),
+        db_default=[],
+        help_text="Of each iteration that measured anything, so that lists need no metrics.",
+    )
+    measure_counts = ArrayField(models.PositiveIntegerField(), db_default=[])
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -139,7 +148,7 @@ class Report(models.Model):
             # The recount's range scan.
             models.Index(fields=["organization", "seen_at"], name="reports_by_seen_at"),
             # The project's list of reports, newest first.
-            models.Index(fields=["project", "received_at"], name="reports_of_a_project"),
+            models.Index(fields=["project", "start_time"], name="reports_by_start_time"),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """Accepting a report: the one transaction that stores it with its series activity."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,11 +10,13 @@ from django.db import IntegrityError, OperationalError, transaction
 from psycopg import errors
 
 from bencher.tenancy.models import User
-from ingest import branches, columns
+from ingest import branches, columns, ignoring, on_the_fly
 from ingest.adapters import builtin_measures, folding, registry
+from ingest.adapters.registry import Adapter
 from ingest.adapters.results import Results
 from ingest.models import MetricColumn, Report
-from ingest.wire import InvalidBodyError, NewReport, Settings
+from ingest.on_the_fly import NewProject
+from ingest.wire import InvalidBodyError, JsonNewReport, JsonReportSettings
 from series import dimensions, fence, last_seen, signals
 from series.models import Project, Visibility
 
@@ -22,6 +24,7 @@ from series.models import Project, Visibility
 MAX_AHEAD = timedelta(minutes=5)
 # Sorted keys make deadlocks and lost races rare, not impossible.
 _ATTEMPTS = 3
+_LOST_RACES = (errors.DeadlockDetected, errors.SerializationFailure, errors.ForeignKeyViolation)
 
 
 class PaymentRequiredError(Exception):
@@ -29,34 +32,68 @@ class PaymentRequiredError(Exception):
 
 
 class IdempotencyConflictError(Exception):
-    """The idempotency key was used before, for another body."""
+    """The idempotency key was used before, for another body or for a report that is deleted."""
+
+
+class BusyError(Exception):
+    """Every attempt lost a race against concurrent reports; the next one may well succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What was stored with a report, as it was at that moment."""
+
+    names: dimensions.Found
+    testbed: dimensions.Entity
+    table: Sequence[columns.Column]
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of a report: the stored one, and how many of its series were new."""
+    """What became of a report: the stored one, and how many of its series were new.
+
+    A repeat stores nothing: its report is the first one.
+    """
 
     report: Report
     new_series: int
-    replayed: bool = False
+    stored: Stored | None = None
+
+    @property
+    def replayed(self) -> bool:
+        """Tell whether this is the report of an earlier request with the same key."""
+        return self.stored is None
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A decoded report with what identifies it: whose it is, and what exactly was sent."""
 
-    project: Project
-    payload: NewReport
+    project: Project | NewProject
+    payload: JsonNewReport
     body_hash: bytes
     user: User | None
+    claims: bool
 
 
 def submission(
-    *, project: Project, payload: NewReport, body: bytes, user: User | None
+    *,
+    project: Project | NewProject,
+    payload: JsonNewReport,
+    body: bytes,
+    user: User | None,
+    claims: bool = False,
 ) -> Submission:
-    """Return the submission of a body; equal bodies are the same submission."""
+    """Return the submission of a body; equal bodies are the same submission.
+
+    A user `claims` a project that has nobody yet by reporting to it.
+    """
     return Submission(
-        project=project, payload=payload, body_hash=hashlib.sha256(body).digest(), user=user
+        project=project,
+        payload=payload,
+        body_hash=hashlib.sha256(body).digest(),
+        user=user,
+        claims=claims,
     )
 
 
@@ -64,7 +101,26 @@ def accept(sent: Submission, *, now: datetime) -> Accepted:
     """Store a report, its metric columns and its series activity together, or nothing at all.
 
     Raises InvalidBodyError, AdapterError, AmbiguousNameError, NoSuchEntityError,
-    PaymentRequiredError and IdempotencyConflictError; nothing is stored then.
+    PaymentRequiredError, IdempotencyConflictError, ProjectTakenError and BusyError; nothing is
+    stored then.
+    """
+    iterations = read(sent, now=now)
+    for _ in range(_ATTEMPTS):
+        try:
+            return replay(sent) or _store(sent, iterations, now=now)
+        except (OperationalError, IntegrityError) as error:
+            if not _lost_a_race(error):
+                raise
+            lost: Exception = error
+        except branches.ContendedError as error:
+            lost = error
+    raise BusyError("Many reports change the same things at this moment; try again.") from lost
+
+
+def read(sent: Submission, *, now: datetime) -> list[Results]:
+    """Return the results of each iteration, or the one that they are folded into.
+
+    Raises InvalidBodyError, AdapterError, AmbiguousNameError and PaymentRequiredError.
     """
     _check_plan(sent.project, now=now)
     if sent.payload.end_time > now + MAX_AHEAD:
@@ -72,35 +128,21 @@ def accept(sent: Submission, *, now: datetime) -> Accepted:
             f"end_time lies more than five minutes ahead of this server's clock ({now:%FT%TZ});"
             " check the clock of the machine that ran the benchmarks."
         )
-    iterations = _parse(sent.payload)
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return _replay(sent) or _store(sent, iterations, now=now)
-        except (OperationalError, IntegrityError) as error:
-            if attempt == _ATTEMPTS or not _lost_a_race(error):
-                raise
-    raise AssertionError("the last attempt returns or raises")
-
-
-def _check_plan(project: Project, *, now: datetime) -> None:
-    until = project.organization.private_until
-    if project.visibility == Visibility.PRIVATE and until is not None and now >= until:
-        raise PaymentRequiredError(
-            f"Project {project.slug} is private, and its organization has no plan that covers"
-            " private projects. Subscribe on the organization's billing page, or make the project"
-            " public."
-        )
-
-
-def _parse(payload: NewReport) -> list[Results]:
-    settings = payload.settings or Settings()
-    parsed = [registry.parse(settings.adapter, text, settings.average) for text in payload.results]
+    settings = sent.payload.settings or JsonReportSettings()
+    parsed = [
+        ignoring.strip(registry.parse(_adapter(sent.payload), text, settings.average))
+        for text in sent.payload.results
+    ]
     return parsed if settings.fold is None else [folding.fold(parsed, settings.fold)]
 
 
-def _replay(sent: Submission) -> Accepted | None:
+def replay(sent: Submission) -> Accepted | None:
+    """Return the first report with the same idempotency key, None where this is the first.
+
+    Raises IdempotencyConflictError.
+    """
     key = sent.payload.idempotency_key
-    if key is None:
+    if key is None or isinstance(sent.project, NewProject):
         return None
     first = Report.objects.filter(project=sent.project, idempotency_key=key).first()
     if first is None:
@@ -109,59 +151,107 @@ def _replay(sent: Submission) -> Accepted | None:
         raise IdempotencyConflictError(
             "This idempotency key was used for another report; send a new key for a new report."
         )
-    return Accepted(report=first, new_series=0, replayed=True)
+    if first.deleted_at is not None:
+        raise IdempotencyConflictError(
+            "The report with this idempotency key was deleted; send a new key to report again."
+        )
+    return Accepted(report=first, new_series=0)
+
+
+def wanted(payload: JsonNewReport, iterations: Sequence[Results]) -> dimensions.Wanted:
+    """Return the names that a report gives."""
+    return dimensions.Wanted(
+        testbed=payload.testbed,
+        benchmarks={name for results in iterations for name in results},
+        measures={name for results in iterations for row in results.values() for name in row},
+        describe=_measure,
+    )
+
+
+def _adapter(payload: JsonNewReport) -> Adapter:
+    return (payload.settings and payload.settings.adapter) or Adapter.MAGIC
+
+
+def _check_plan(project: Project | NewProject, *, now: datetime) -> None:
+    if isinstance(project, NewProject) or project.visibility != Visibility.PRIVATE:
+        return
+    until = project.organization.private_until
+    if until is not None and now >= until:
+        raise PaymentRequiredError(
+            f"Project {project.slug} is private, and its organization has no plan that covers"
+            " private projects. Subscribe on the organization's billing page, or make the project"
+            " public."
+        )
 
 
 def _store(sent: Submission, iterations: Sequence[Results], *, now: datetime) -> Accepted:
-    project, payload = sent.project, sent.payload
-    settings = payload.settings or Settings()
+    payload = sent.payload
     with transaction.atomic(durable=True):
+        project = _project(sent, now=now)
         at = fence.instant(project.organization_id, end_time=payload.end_time, now=now)
-        testbed = dimensions.testbed(project.pk, payload.testbed, now=now)
-        table = _columns(project.pk, iterations, now=now)
-        place = branches.place(project.pk, branch=payload.branch, commit=payload.hash, now=now)
+        if sent.claims and sent.user is not None:
+            on_the_fly.claim(project, by=sent.user, now=now)
+        names = dimensions.resolve(project.pk, wanted(payload, iterations), now=now)
+        stored = Stored(
+            names=names,
+            testbed=names.testbeds[payload.testbed],
+            table=list(
+                columns.columns(
+                    iterations, benchmarks=_ids(names.benchmarks), measures=_ids(names.measures)
+                )
+            ),
+        )
+        place = branches.place(
+            project.pk, branch=payload.branch, commit=payload.hash, start=payload.start, now=now
+        )
+        benchmark_counts, measure_counts = columns.counts(stored.table)
         report = Report.objects.create(
             organization_id=project.organization_id,
             project=project,
             user=sent.user,
             head=place.head,
             version=place.version,
-            testbed_id=testbed,
-            adapter=settings.adapter.normalized.code,
+            testbed_id=stored.testbed.id,
+            adapter=_adapter(payload).normalized.code,
             start_time=payload.start_time,
             end_time=payload.end_time,
             received_at=at.received_at,
             seen_at=at.seen_at,
             idempotency_key=payload.idempotency_key or "",
             body_hash=sent.body_hash,
+            benchmark_counts=benchmark_counts,
+            measure_counts=measure_counts,
         )
-        _insert(report, table)
-        benchmark_ids, measure_ids = columns.series(table)
-        new_series = last_seen.record(
-            organization_id=project.organization_id,
-            project_id=project.pk,
-            testbed_id=testbed,
-            benchmark_ids=benchmark_ids,
-            measure_ids=measure_ids,
-            at=at.seen_at,
-        )
-        hint = partial(
-            signals.activity_recorded.send_robust,
-            sender=Report,
-            organization_id=project.organization_id,
-        )
-        transaction.on_commit(hint, robust=True)
-    return Accepted(report=report, new_series=new_series)
+        _insert(report, stored.table)
+        return Accepted(report=report, new_series=_record(report, stored), stored=stored)
 
 
-def _columns(
-    project_id: int, iterations: Sequence[Results], *, now: datetime
-) -> list[columns.Column]:
-    names = {name for results in iterations for name in results}
-    measured = {measure for results in iterations for row in results.values() for measure in row}
-    benchmarks = dimensions.benchmarks(project_id, names, now=now)
-    measures = dimensions.measures(project_id, measured, describe=_measure, now=now)
-    return list(columns.columns(iterations, benchmarks=benchmarks, measures=measures))
+def _project(sent: Submission, *, now: datetime) -> Project:
+    if isinstance(sent.project, NewProject):
+        return on_the_fly.make(sent.project, now=now)
+    return sent.project
+
+
+def _ids(entities: Mapping[str, dimensions.Entity]) -> dict[str, int]:
+    return {name: entity.id for name, entity in entities.items()}
+
+
+def _record(report: Report, stored: Stored) -> int:
+    benchmark_ids, measure_ids = columns.series(stored.table)
+    hint = partial(
+        signals.activity_recorded.send_robust,
+        sender=Report,
+        organization_id=report.organization_id,
+    )
+    transaction.on_commit(hint, robust=True)
+    return last_seen.record(
+        organization_id=report.organization_id,
+        project_id=report.project_id,
+        testbed_id=stored.testbed.id,
+        benchmark_ids=benchmark_ids,
+        measure_ids=measure_ids,
+        at=report.seen_at,
+    )
 
 
 def _measure(name: str) -> dimensions.NewMeasure:
@@ -190,7 +280,8 @@ def _insert(report: Report, table: Sequence[columns.Column]) -> None:
 
 def _lost_a_race(error: Exception) -> bool:
     cause = error.__cause__
-    if isinstance(cause, errors.DeadlockDetected | errors.SerializationFailure):
+    # A foreign key is violated by whoever reports to what is being removed at that moment.
+    if isinstance(cause, _LOST_RACES):
         return True
     # Two reports with one key at the same moment: the second now finds the first.
     return (

@@ -1,13 +1,14 @@
-"""Finding benchmarks, measures and testbeds by name in bulk, and making those that are new.
+"""Finding testbeds, benchmarks and measures by name in bulk, and making those that are new.
 
-Known names cost one read and no write. New ones are inserted in sorted order, so that concurrent
-reports with the same new names wait for one another instead of deadlocking.
+Known names cost one read for all three kinds and no write. New ones are inserted in sorted order,
+so that concurrent reports with the same new names wait for one another instead of deadlocking.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import connection
 
@@ -15,16 +16,15 @@ from bencher.db import transaction_required
 from bencher.tenancy import slugs
 from series.models import Benchmark, Dimension, Measure, Testbed
 
-# A name is tried as a UUID, then as a slug, then as a name: later rows overrule earlier ones.
-_FIND = """
-SELECT id, name, archived_at IS NOT NULL FROM {table}
-WHERE project_id = %(project)s AND name = ANY(%(names)s::text[])
-UNION ALL
-SELECT id, slug, archived_at IS NOT NULL FROM {table}
-WHERE project_id = %(project)s AND slug = ANY(%(slugs)s::text[])
-UNION ALL
-SELECT id, uuid::text, archived_at IS NOT NULL FROM {table}
-WHERE project_id = %(project)s AND uuid = ANY(%(uuids)s::uuid[])
+# A slug is looked for among the names too, so a row whose slug is its name was found by then.
+_FIND = {
+    "names": "name = ANY(%(names_{kind})s::text[])",
+    "slugs": "slug = ANY(%(slugs_{kind})s::text[]) AND slug <> name",
+    "uuids": "uuid = ANY(%(uuids_{kind})s::uuid[])",
+}
+_SELECT = """
+SELECT '{kind}', id, uuid, name, slug, {units}, created_at, modified_at, archived_at
+FROM {table} WHERE project_id = %(project)s AND {condition}
 """
 
 _INSERT = """
@@ -46,6 +46,19 @@ class NoSuchEntityError(LookupError):
         super().__init__(f"This project has no {kind} with the UUID {uuid}.")
 
 
+class Entity(NamedTuple):
+    """A testbed, benchmark or measure as it is stored."""
+
+    id: int
+    uuid: UUID
+    name: str
+    slug: str
+    units: str
+    created_at: datetime
+    modified_at: datetime
+    archived_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class NewMeasure:
     """How a measure that a report names for the first time is to be made.
@@ -58,113 +71,183 @@ class NewMeasure:
     slug: str = ""
 
 
+Describe = Callable[[str], NewMeasure]
+
+
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    model: type[Dimension]
-    describe: Callable[[str], NewMeasure] | None = None
+class Wanted:
+    """The names that a report gives; `describe` tells of measures that are new."""
+
+    testbed: str
+    benchmarks: Iterable[str]
+    measures: Iterable[str]
+    describe: Describe
+
+
+@dataclass(slots=True)
+class Found:
+    """What the names of a report mean, by the name that was given. What is new may be missing."""
+
+    testbeds: dict[str, Entity] = field(default_factory=dict)
+    benchmarks: dict[str, Entity] = field(default_factory=dict)
+    measures: dict[str, Entity] = field(default_factory=dict)
+
+
+class _Names:
+    """The names of one kind that are wanted."""
+
+    def __init__(
+        self,
+        kind: str,
+        model: type[Dimension],
+        names: Iterable[str],
+        describe: Describe | None = None,
+    ) -> None:
+        self.kind = kind
+        self.model = model
+        self.describe = describe
+        self.names = sorted(set(names))
+        # Only 36 characters with dashes: shorter spellings of a UUID are names.
+        self.uuids = {
+            name: uuid
+            for name in self.names
+            if len(name) == 36 and (uuid := slugs.uuid_of(name)) is not None
+        }
 
     @property
     def table(self) -> str:
         return self.model._meta.db_table
 
-    @property
-    def name(self) -> str:
-        return str(self.model._meta.verbose_name)
-
     def title(self, name: str) -> str:
         """Return the name that an entity is made under; built-in measures have their own."""
         return self.describe(name).name if self.describe else name
 
+    def parameters(self) -> Iterator[tuple[str, list[Any]]]:
+        """Yield what to look for, by the column to look in."""
+        yield "names", [*{*self.names, *map(self.title, self.names)}]
+        yield "slugs", [name for name in self.names if slugs.is_slug(name)]
+        yield "uuids", [*self.uuids.values()]
 
-def testbed(project_id: int, name: str, *, now: datetime) -> int:
-    """Return the id of a testbed, made or unarchived where needed."""
-    return _resolve(_Kind(Testbed), project_id, [name], now=now)[name]
+    def match(self, rows: Sequence[Entity]) -> dict[str, Entity]:
+        """Return the row that each name means: tried as a UUID, then as a slug, then as a name.
+
+        Where another measure has the name of a built-in one, it is the one that is meant.
+        Raises NoSuchEntityError.
+        """
+        by_name = {row.name: row for row in rows}
+        by_slug = {row.slug: row for row in rows}
+        if self.uuids:
+            by_uuid = {row.uuid: row for row in rows}
+            for name, uuid in self.uuids.items():
+                if uuid not in by_uuid:
+                    raise NoSuchEntityError(self.kind, str(uuid))
+                by_slug[name] = by_uuid[uuid]
+        found = {}
+        for name in self.names:
+            row = by_slug.get(name) or by_name.get(name) or by_name.get(self.title(name))
+            if row is not None:
+                found[name] = row
+        return found
 
 
-def benchmarks(project_id: int, names: Iterable[str], *, now: datetime) -> dict[str, int]:
-    """Return the id of each benchmark by the name it was given."""
-    return _resolve(_Kind(Benchmark), project_id, names, now=now)
+def find(project_id: int, wanted: Wanted) -> Found:
+    """Return what is known of the names, in one statement. Writes and locks nothing.
 
-
-def measures(
-    project_id: int,
-    names: Iterable[str],
-    *,
-    describe: Callable[[str], NewMeasure],
-    now: datetime,
-) -> dict[str, int]:
-    """Return the id of each measure by the name it was given; `describe` tells of new ones."""
-    return _resolve(_Kind(Measure, describe), project_id, names, now=now)
+    Raises NoSuchEntityError.
+    """
+    return _found(_find(project_id, _kinds(wanted)))
 
 
 @transaction_required
-def _resolve(
-    kind: _Kind, project_id: int, names: Iterable[str], *, now: datetime
-) -> dict[str, int]:
-    wanted = sorted(set(names))
-    found = _find(kind, project_id, wanted, now=now)
-    missing = [name for name in wanted if name not in found]
-    for attempt in range(_ATTEMPTS):
-        if not missing:
-            break
-        _insert(kind, project_id, missing, always_suffix=attempt > 0, now=now)
-        # By title too: where another measure has that name, it is the one that is meant.
-        titles = {kind.title(name): name for name in missing}
-        made = _find(kind, project_id, list({*missing, *titles}), now=now)
-        found |= made | {titles[title]: made[title] for title in titles if title in made}
-        missing = [name for name in missing if name not in found]
-    return found
+def resolve(project_id: int, wanted: Wanted, *, now: datetime) -> Found:
+    """Return what the names mean, each made or unarchived where needed.
+
+    Raises NoSuchEntityError.
+    """
+    kinds = _kinds(wanted)
+    found = _find(project_id, kinds)
+    for names, known in zip(kinds, found, strict=True):
+        _unarchive(names, known, now=now)
+        if len(known) < len(names.names):
+            _make(project_id, names, known, now=now)
+    return _found(found)
 
 
-def _find(kind: _Kind, project_id: int, names: Sequence[str], *, now: datetime) -> dict[str, int]:
-    # Only 36 characters with dashes: shorter spellings of a UUID are names.
-    by_uuid = {
-        str(uuid): name
-        for name in names
-        if len(name) == 36 and (uuid := slugs.uuid_of(name)) is not None
-    }
+def _kinds(wanted: Wanted) -> list[_Names]:
+    # In the order in which they are made, which is the order of locks.
+    return [
+        _Names("testbed", Testbed, [wanted.testbed]),
+        _Names("benchmark", Benchmark, wanted.benchmarks),
+        _Names("measure", Measure, wanted.measures, wanted.describe),
+    ]
+
+
+def _found(found: Sequence[dict[str, Entity]]) -> Found:
+    testbeds, benchmarks, measures = found
+    return Found(testbeds=testbeds, benchmarks=benchmarks, measures=measures)
+
+
+def _find(project_id: int, kinds: Sequence[_Names]) -> list[dict[str, Entity]]:
+    parts: list[str] = []
+    parameters: dict[str, Any] = {"project": project_id}
+    for names in kinds:
+        units = "units" if names.model is Measure else "''"
+        for column, values in names.parameters():
+            if values:
+                condition = _FIND[column].format(kind=names.kind)
+                parts.append(
+                    _SELECT.format(
+                        kind=names.kind, units=units, table=names.table, condition=condition
+                    )
+                )
+                parameters[f"{column}_{names.kind}"] = values
+    rows: dict[str, list[Entity]] = {names.kind: [] for names in kinds}
     with connection.cursor() as cursor:
-        cursor.execute(
-            _FIND.format(table=kind.table),
-            {
-                "project": project_id,
-                "names": list(names),
-                "slugs": [name for name in names if slugs.is_slug(name)],
-                "uuids": list(by_uuid),
-            },
-        )
-        rows = cursor.fetchall()
-    found = {by_uuid.get(key, key): id for id, key, _ in rows}
-    _unarchive(kind, [id for id, _, archived in rows if archived], now=now)
-    for text, name in by_uuid.items():
-        if name not in found:
-            raise NoSuchEntityError(kind.name, text)
-    return found
+        cursor.execute("UNION ALL".join(parts), parameters)
+        for kind, *row in cursor.fetchall():
+            rows[kind].append(Entity._make(row))
+    return [names.match(rows[names.kind]) for names in kinds]
 
 
-def _unarchive(kind: _Kind, ids: list[int], *, now: datetime) -> None:
+def _unarchive(names: _Names, found: dict[str, Entity], *, now: datetime) -> None:
     # What reports again is in use again.
-    if ids:
-        kind.model._default_manager.filter(pk__in=ids).update(archived_at=None, modified_at=now)
+    archived = {name: row for name, row in found.items() if row.archived_at is not None}
+    if archived:
+        names.model._default_manager.filter(pk__in={row.id for row in archived.values()}).update(
+            archived_at=None, modified_at=now
+        )
+        for name, row in archived.items():
+            found[name] = row._replace(archived_at=None, modified_at=now)
+
+
+def _make(project_id: int, names: _Names, found: dict[str, Entity], *, now: datetime) -> None:
+    for attempt in range(_ATTEMPTS):
+        missing = [name for name in names.names if name not in found]
+        if not missing:
+            return
+        _insert(project_id, names, missing, always_suffix=attempt > 0, now=now)
+        again = _Names(names.kind, names.model, missing, names.describe)
+        (made,) = _find(project_id, [again])
+        found |= made
 
 
 def _insert(
-    kind: _Kind, project_id: int, names: Sequence[str], *, always_suffix: bool, now: datetime
+    project_id: int, names: _Names, missing: Sequence[str], *, always_suffix: bool, now: datetime
 ) -> None:
-    new = [kind.describe(name) for name in names] if kind.describe else []
+    new = [names.describe(name) for name in missing] if names.describe else []
     # Built-in measures are called by their slug and made under their name.
-    titles = [measure.name for measure in new] or list(names)
+    titles = [measure.name for measure in new] or list(missing)
     wanted = [measure.slug for measure in new] or [""] * len(titles)
     wanted = [slug or slugs.slug_of(title) for slug, title in zip(wanted, titles, strict=True)]
     parameters: dict[str, Any] = {
         "project": project_id,
         "names": titles,
-        "slugs": _free_slugs(kind, project_id, wanted, always_suffix=always_suffix),
+        "slugs": _free_slugs(project_id, names, wanted, always_suffix=always_suffix),
         "units": [measure.units for measure in new],
         "now": now,
     }
     statement = _INSERT.format(
-        table=kind.table,
+        table=names.table,
         column=", units" if new else "",
         array=", %(units)s::text[]" if new else "",
     )
@@ -173,10 +256,10 @@ def _insert(
 
 
 def _free_slugs(
-    kind: _Kind, project_id: int, wanted: Sequence[str], *, always_suffix: bool
+    project_id: int, names: _Names, wanted: Sequence[str], *, always_suffix: bool
 ) -> list[str]:
     taken = set(
-        kind.model._default_manager.filter(project_id=project_id, slug__in=wanted).values_list(
+        names.model._default_manager.filter(project_id=project_id, slug__in=wanted).values_list(
             "slug", flat=True
         )
     )
@@ -186,3 +269,24 @@ def _free_slugs(
         taken.add(mine)
         free.append(mine)
     return free
+
+
+def benchmarks_by_id(ids: Iterable[int]) -> dict[int, Entity]:
+    """Return benchmarks by their ids."""
+    return _by_id(Benchmark, ids)
+
+
+def measures_by_id(ids: Iterable[int]) -> dict[int, Entity]:
+    """Return measures by their ids."""
+    return _by_id(Measure, ids)
+
+
+def _by_id(model: type[Dimension], ids: Iterable[int]) -> dict[int, Entity]:
+    units = "units" if model is Measure else "''"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id, uuid, name, slug, {units}, created_at, modified_at, archived_at"  # noqa: S608 - constants
+            f" FROM {model._meta.db_table} WHERE id = ANY(%s::bigint[])",
+            [sorted(ids)],
+        )
+        return {row[0]: Entity._make(row) for row in cursor.fetchall()}

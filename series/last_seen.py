@@ -25,6 +25,14 @@ SELECT count(*) FILTER (WHERE is_new) FROM seen
 """
 
 
+_SEEN = """
+SELECT ledger.benchmark_id, ledger.measure_id
+FROM unnest(%(benchmarks)s::bigint[], %(measures)s::bigint[]) AS t (benchmark_id, measure_id)
+JOIN series_last_seen ledger USING (benchmark_id, measure_id)
+WHERE ledger.organization_id = %(organization)s AND ledger.testbed_id = %(testbed)s
+"""
+
+
 def _literal(ids: Sequence[int]) -> str:
     # One string instead of a list: psycopg's list dumper costs more than the statement.
     return "{" + ",".join(map(str, ids)) + "}"
@@ -60,3 +68,20 @@ def record(
         row = cursor.fetchone()
     assert row is not None
     return int(row[0])
+
+
+def seen(
+    *, organization_id: int, testbed_id: int, pairs: Sequence[tuple[int, int]]
+) -> set[tuple[int, int]]:
+    """Return which (benchmark, measure) pairs of a testbed were ever seen. Locks nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SEEN,
+            {
+                "organization": organization_id,
+                "testbed": testbed_id,
+                "benchmarks": _literal([benchmark for benchmark, _ in pairs]),
+                "measures": _literal([measure for _, measure in pairs]),
+            },
+        )
+        return {(benchmark, measure) for benchmark, measure in cursor.fetchall()}

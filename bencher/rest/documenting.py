@@ -1,6 +1,6 @@
 """Our OpenAPI document, made from the same types that read requests and write answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -47,14 +47,20 @@ def endpoint(
     query: type[msgspec.Struct] | None = None,
     refusals: Sequence[int] = (400, 401, 403, 404),
     public: bool = False,
+    also: Mapping[int, tuple[Any, str]] | None = None,
 ) -> Callable[[View], View]:
-    """Describe one method of an endpoint: what it reads and answers, and how it may refuse."""
+    """Describe one method of an endpoint: what it reads and answers, and how it may refuse.
+
+    `also` has further answers by their status, each a type with what it means.
+    """
     shown = list[answer] if paged else answer
     responses: dict[Any, Any] = {
         (status, "application/json") if answer else status: OpenApiResponse(
             _schema(shown) if answer else None, description=summary
         )
     }
+    for other, (kind, meaning) in (also or {}).items():
+        responses[(other, "application/json")] = OpenApiResponse(_schema(kind), description=meaning)
     for code in (*refusals, 429):
         responses[(code, "application/json")] = OpenApiResponse(
             _schema(Error), description=WHY[code]

@@ -51,7 +51,7 @@ ONE_SLUG: dict[str, tuple[dict[str, str], dict[str, str], type[Any]]] = {
     "testbeds": ({"testbed": "My CI"}, {"testbed": "my ci"}, series_models.Testbed),
     "benchmarks": ({"benchmark": "Add Two"}, {"benchmark": "add two"}, Benchmark),
     "measures": ({"measure": "My Time"}, {"measure": "my time"}, Measure),
-    "branches": ({"branch": "Fix It"}, {"branch": "fix it"}, Branch),
+    "branches": ({"branch": "Fix.It"}, {"branch": "fix.it"}, Branch),
 }
 
 

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from billing.models import BillingPeriod, MeterEvent, Plan, Settlement, Statement
 from series import dimensions, last_seen
-from series.dimensions import NewMeasure
+from series.dimensions import NewMeasure, Wanted
 from series.models import Project
 from tests import factories
 from tests.factories import DEC, NOV
@@ -19,17 +19,19 @@ def make_series(project: Project, number: int, *, at: datetime) -> None:
     """Let a project have that many series, last seen at an instant."""
     names = [f"bench {index}" for index in range(number)]
     with transaction.atomic():
-        testbed = dimensions.testbed(project.pk, "ci", now=at)
-        benchmarks = dimensions.benchmarks(project.pk, names, now=at)
-        measures = dimensions.measures(
-            project.pk, ["latency"], describe=lambda name: NewMeasure(name, "ns"), now=at
+        wanted = Wanted(
+            testbed="ci",
+            benchmarks=names,
+            measures=["latency"],
+            describe=lambda name: NewMeasure(name, "ns"),
         )
+        found = dimensions.resolve(project.pk, wanted, now=at)
         last_seen.record(
             organization_id=project.organization_id,
             project_id=project.pk,
-            testbed_id=testbed,
-            benchmark_ids=list(benchmarks.values()),
-            measure_ids=[measures["latency"]] * number,
+            testbed_id=found.testbeds["ci"].id,
+            benchmark_ids=[benchmark.id for benchmark in found.benchmarks.values()],
+            measure_ids=[found.measures["latency"].id] * number,
             at=at,
         )
 
