@@ -5,21 +5,34 @@ the second recounts and freezes. A crash between them or after them is continued
 and constraints make a second statement for one period impossible.
 """
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from bencher import clock
-from billing import minutes, posting, pricing
+from billing import evidence, minutes, posting, pricing
 from billing.models import BillingCustomer, BillingPeriod, MeterEvent, Statement
 from series import fence, recounting
 from series.counting import Basis
 
 logger = logging.getLogger(__name__)
+
+# A project that was flipped or deleted so shortly before the end moved the bill: people are told.
+LATE = timedelta(days=2)
+
+
+class OlderPeriodError(Exception):
+    """An older period of the same organization is still to be closed; it goes first."""
+
+    def __init__(self, period_id: int) -> None:
+        super().__init__(f"Period {period_id} waits: an older one of its organization is open.")
 
 
 class LedgerDisagreesError(Exception):
@@ -41,8 +54,17 @@ class Closing:
     amount_cents: int
 
 
-# One statement, so one snapshot: activity, visibility, deletion and names as they are now.
-_EVIDENCE = """
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How closing a period went: its statement, or why there is none."""
+
+    period_id: int
+    statement: Statement | None = None
+    failure: str = ""
+
+
+# One statement, so one snapshot: activity, visibility and its changes, deletion and names.
+_EVIDENCE = f"""
 CREATE TEMPORARY TABLE closing_evidence ON COMMIT DROP AS
 SELECT project.uuid AS project_uuid, project.name AS project_name,
        project.visibility AS project_visibility, project.deleted_at IS NOT NULL AS project_deleted,
@@ -52,12 +74,35 @@ SELECT project.uuid AS project_uuid, project.name AS project_name,
        benchmark.uuid AS benchmark_uuid, benchmark.name AS benchmark_name,
        measure.uuid AS measure_uuid, measure.name AS measure_name,
        active.first_report_uuid, active.first_seen AS first_seen_at,
-       active.last_report_uuid, active.last_seen AS last_seen_at
-FROM ({recount}) active
+       active.last_report_uuid, active.last_seen AS last_seen_at,
+       late.changes AS late_changes
+FROM ({{recount}}) active
 JOIN series_project project ON project.id = active.project_id
 JOIN series_testbed testbed ON testbed.id = active.testbed_id
 JOIN series_benchmark benchmark ON benchmark.id = active.benchmark_id
 JOIN series_measure measure ON measure.id = active.measure_id
+LEFT JOIN (
+    SELECT change.project_id,
+           jsonb_agg(jsonb_build_object('kind', change.kind, 'by', who.uuid,
+                                        'at', {evidence.instant_sql("change.at")})
+                     ORDER BY change.at, change.id) AS changes
+    FROM series_projectchange change
+    JOIN series_project changed ON changed.id = change.project_id
+    LEFT JOIN tenancy_user who ON who.id = change.by_id
+    WHERE changed.organization_id = %(organization)s AND change.at >= %(late)s
+      AND change.kind <> 'created'
+    GROUP BY change.project_id
+) late ON late.project_id = active.project_id
+"""  # noqa: S608 - expressions of our own code
+
+_TOTALS = f"""
+SELECT count(*) FILTER (WHERE billed), count(*), ({evidence.hash_sql("closing_evidence")})
+FROM closing_evidence
+"""  # noqa: S608 - expressions of our own code
+
+_LATE_CHANGES = """
+SELECT project_uuid::text, count(*), late_changes FROM closing_evidence
+WHERE late_changes IS NOT NULL GROUP BY project_uuid, late_changes ORDER BY project_uuid
 """
 
 _COLUMNS = (
@@ -77,10 +122,31 @@ WHERE organization_id = %(organization)s AND last_seen >= %(start)s
 
 def due(*, now: datetime) -> Iterator[int]:
     """Yield the periods to close, oldest first: ended at least BILLING_CLOSE_DELAY ago."""
-    ended = BillingPeriod.objects.filter(
+    yield from _due(now=now).values_list("id", flat=True)
+
+
+def _due(*, now: datetime) -> QuerySet[BillingPeriod]:
+    return BillingPeriod.objects.filter(
         state=BillingPeriod.State.OPEN, ends_at__lte=now - settings.BILLING_CLOSE_DELAY
-    )
-    yield from ended.order_by("ends_at", "id").values_list("id", flat=True)
+    ).order_by("ends_at", "id")
+
+
+def close_due(*, now: datetime) -> Iterator[Attempt]:
+    """Close every period that is due, oldest first, and yield how each went.
+
+    One that fails is logged and holds the younger ones of its organization, not other ones'.
+    """
+    held: set[int] = set()
+    for period_id, organization_id in list(_due(now=now).values_list("id", "organization_id")):
+        if organization_id in held:
+            yield Attempt(period_id, failure=str(OlderPeriodError(period_id)))
+            continue
+        try:
+            yield Attempt(period_id, statement=close(period_id, now=now))
+        except Exception as error:
+            logger.exception("a period could not be closed", extra={"period": period_id})
+            held.add(organization_id)
+            yield Attempt(period_id, failure=str(error) or repr(error))
 
 
 def preview(*, now: datetime) -> Iterator[Closing]:
@@ -103,9 +169,11 @@ def preview(*, now: datetime) -> Iterator[Closing]:
 def close(period_id: int, *, now: datetime) -> Statement:
     """Close one period and return its statement; a closed one is returned as it is.
 
-    Raises LedgerDisagreesError where the two ways of counting differ; nothing is frozen then.
+    Raises LedgerDisagreesError where the two ways of counting differ, and OlderPeriodError while
+    an older period of the organization is not closed; nothing is frozen then.
     """
     period = BillingPeriod.objects.get(pk=period_id)
+    _check_is_oldest(period)
     with transaction.atomic(durable=True):
         fence.raise_to(period.organization_id, period.ends_at)
     with transaction.atomic(durable=True):
@@ -119,6 +187,17 @@ def close(period_id: int, *, now: datetime) -> Statement:
     return statement
 
 
+def _check_is_oldest(period: BillingPeriod) -> None:
+    # Before the fence is raised: past an open period it would move that one's late reports on.
+    older = BillingPeriod.objects.filter(
+        organization_id=period.organization_id,
+        state=BillingPeriod.State.OPEN,
+        starts_at__lt=period.starts_at,
+    )
+    if older.exists():
+        raise OlderPeriodError(period.pk)
+
+
 def _freeze(period: BillingPeriod, *, now: datetime) -> Statement:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -128,12 +207,13 @@ def _freeze(period: BillingPeriod, *, now: datetime) -> Statement:
                 "start": period.starts_at,
                 "end": period.ends_at,
                 "basis": period.basis,
+                "late": period.ends_at - LATE,
             },
         )
-        cursor.execute("SELECT count(*) FILTER (WHERE billed), count(*) FROM closing_evidence")
+        cursor.execute(_TOTALS)
         row = cursor.fetchone()
         assert row is not None
-        billed, total = row
+        billed, total, evidence_sha256 = row
         ledger = _ledger(period)
         if ledger is not None and ledger != total:
             raise LedgerDisagreesError(period.pk, ledger=ledger, recount=total)
@@ -141,6 +221,7 @@ def _freeze(period: BillingPeriod, *, now: datetime) -> Statement:
             period=period,
             organization_id=period.organization_id,
             stripe_subscription_id=period.stripe_subscription_id,
+            stripe_price_id=period.stripe_price_id,
             starts_at=period.starts_at,
             ends_at=period.ends_at,
             kind=period.kind,
@@ -149,6 +230,8 @@ def _freeze(period: BillingPeriod, *, now: datetime) -> Statement:
             total_series=total,
             tier_up_to=pricing.band(pricing.ladder(period.tiers), billed).tier.up_to,
             amount_cents=_amount(period, billed),
+            evidence_sha256=evidence_sha256,
+            late_changes=_late_changes(),
             closed_at=now,
         )
         cursor.execute(
@@ -159,6 +242,16 @@ def _freeze(period: BillingPeriod, *, now: datetime) -> Statement:
         )
         cursor.execute("DROP TABLE closing_evidence")
     return statement
+
+
+def _late_changes() -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_LATE_CHANGES)
+        return [
+            {"project": project, "series": series, **change}
+            for project, series, changes in cursor.fetchall()
+            for change in json.loads(changes)
+        ]
 
 
 def _ledger(period: BillingPeriod) -> int | None:

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
 from django.contrib.postgres.fields.ranges import BigIntegerRangeField, DateTimeRangeField
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import F, Func, Q, Value
 
@@ -324,11 +325,13 @@ class SenderLease(models.Model):
 class Statement(models.Model):
     """A closed period's bill. One insert, never changed: triggers refuse everything else."""
 
+    uuid = models.UUIDField(db_default=RandomUUID(), unique=True, editable=False)
     period = models.OneToOneField(BillingPeriod, on_delete=models.PROTECT, related_name="statement")
     organization = models.ForeignKey(
         Organization, on_delete=models.PROTECT, related_name="statements"
     )
     stripe_subscription_id = models.CharField(max_length=64)
+    stripe_price_id = models.CharField(max_length=64, help_text="The price that was in force.")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     kind = models.CharField(max_length=5, choices=BillingPeriod.Kind)
@@ -344,6 +347,15 @@ class Statement(models.Model):
     )
     amount_cents = models.PositiveBigIntegerField(help_text="0 in a trial.")
     currency = models.CharField(max_length=3, default="usd")
+    evidence_sha256 = models.CharField(
+        max_length=64, help_text="SHA-256 of the evidence, which anybody can recompute."
+    )
+    late_changes = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Flips, deletions and restores of its projects in the last two days or later:"
+        " project, its series, kind, at, by (UUIDs).",
+    )
     closed_at = models.DateTimeField()
 
     class Meta:
@@ -351,6 +363,10 @@ class Statement(models.Model):
             models.UniqueConstraint(
                 fields=["stripe_subscription_id", "starts_at"],
                 name="one_statement_per_subscription_and_start",
+            ),
+            models.CheckConstraint(
+                condition=Q(evidence_sha256__regex="^[0-9a-f]{64}$"),
+                name="statement_has_its_hash",
             ),
             models.CheckConstraint(
                 condition=Q(series__lte=F("total_series")), name="billed_series_are_among_all"

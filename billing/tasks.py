@@ -88,9 +88,9 @@ def pre_close(**_: object) -> None:
 
 @shared_task
 def close_periods(**_: object) -> None:
-    """Close every period that is due; one that fails does not stop the others."""
-    now = clock.now()
-    if _each(list(close.due(now=now)), lambda period_id: close.close(period_id, now=now)):
+    """Close every period that is due; one that fails holds only its own organization's."""
+    closed = [attempt for attempt in close.close_due(now=clock.now()) if attempt.statement]
+    if closed:
         send_meter_events.delay()
 
 

@@ -1,6 +1,6 @@
 """Closing a period: fence, recount, frozen statement, closing event."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +12,9 @@ from billing.models import BillingPeriod, MeterEvent, Plan, Settlement, Statemen
 from ingest.models import MetricColumn, Report
 from series import projects, recounting
 from series.counting import Basis
-from series.models import Fence, SeriesLastSeen, Visibility
+from series.models import Fence, Project, SeriesLastSeen, Visibility
 from tests.billing.conftest import MONTH, make_subscriber, report
-from tests.factories import make_project
+from tests.factories import make_organization, make_period, make_plan, make_project, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -185,6 +185,113 @@ class TestDue:
         assert list(close.due(now=clock.now())) == [periods[1], periods[0]]
 
 
+class TestMissedPeriods:
+    """The service was down over two ends of Acme's periods and one of Globex's."""
+
+    @pytest.fixture
+    def missed(self) -> tuple[BillingPeriod, BillingPeriod, BillingPeriod]:
+        made = []
+        for name in ("acme", "globex"):
+            plan, project = make_subscriber(name)
+            now = clock.now()
+            report(project, 4, ago=timedelta(days=9))
+            report(project, 2, ago=timedelta(days=4))
+            BillingPeriod.objects.filter(plan=plan).update(ends_at=now - timedelta(days=5))
+            younger = make_period(
+                plan, starts_at=now - timedelta(days=5), ends_at=now - timedelta(days=2)
+            )
+            made.append((plan.periods.exclude(pk=younger.pk).get(), younger))
+        BillingPeriod.objects.filter(pk=made[1][1].pk).delete()
+        return *made[0], made[1][0]
+
+    def test_are_closed_one_by_one_from_their_own_bounds(
+        self, missed: tuple[BillingPeriod, BillingPeriod, BillingPeriod]
+    ) -> None:
+        older, younger, other = missed
+
+        attempts = list(close.close_due(now=clock.now()))
+
+        assert [attempt.period_id for attempt in attempts] == [older.pk, other.pk, younger.pk]
+        closed = [attempt.statement for attempt in attempts]
+        assert [statement and statement.series for statement in closed] == [4, 4, 2]
+        assert Fence.objects.get(organization=older.organization).at == younger.ends_at
+
+    def test_a_failing_one_holds_the_younger_one_of_its_organization_only(
+        self,
+        missed: tuple[BillingPeriod, BillingPeriod, BillingPeriod],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        older, younger, other = missed
+        freeze = close._freeze
+
+        def fail(period: BillingPeriod, *, now: datetime) -> Statement:
+            if period.pk == older.pk:
+                raise close.LedgerDisagreesError(period.pk, ledger=1, recount=2)
+            return freeze(period, now=now)
+
+        monkeypatch.setattr(close, "_freeze", fail)
+
+        attempts = list(close.close_due(now=clock.now()))
+
+        assert [attempt.period_id for attempt in attempts if attempt.statement] == [other.pk]
+        assert [attempt.failure for attempt in attempts] == [
+            f"Period {older.pk}: the ledger has 1 series, the reports have 2.",
+            "",
+            f"Period {younger.pk} waits: an older one of its organization is open.",
+        ]
+        younger.refresh_from_db()
+        assert younger.state == BillingPeriod.State.OPEN
+
+    def test_a_younger_one_is_refused_before_it_raises_the_fence(
+        self, missed: tuple[BillingPeriod, BillingPeriod, BillingPeriod]
+    ) -> None:
+        older, younger, _ = missed
+
+        with pytest.raises(close.OlderPeriodError):
+            close.close(younger.pk, now=clock.now())
+
+        assert Fence.objects.get(organization=older.organization).at == younger.starts_at
+
+
+class TestMidPeriod:
+    def test_a_plan_that_starts_mid_life_counts_from_its_period_start(self) -> None:
+        organization = make_organization("Acme", leader=make_user("acme"))
+        project = make_project("Engine", organization=organization, visibility=Visibility.PRIVATE)
+        now = clock.now()
+        report(project, 9, ago=timedelta(hours=6))
+        plan = make_plan(organization)
+        period = make_period(plan, starts_at=now - timedelta(hours=3), ends_at=now + MONTH)
+        report(project, 4, ago=timedelta(hours=2))
+        BillingPeriod.objects.update(ends_at=clock.now())
+
+        assert close.close(period.pk, now=clock.now()).series == 4
+
+    def test_a_project_cannot_move_to_another_organization(self) -> None:
+        _, project = make_subscriber("acme")
+        other, _ = make_subscriber("globex")
+
+        with (
+            pytest.raises(IntegrityError, match="cannot move"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(
+                "UPDATE series_project SET organization_id = %s WHERE id = %s",
+                [other.organization_id, project.pk],
+            )
+
+        project.refresh_from_db()
+        assert project.organization.name == "Acme"
+
+    def test_a_project_is_otherwise_changed_freely(self) -> None:
+        _, project = make_subscriber("acme")
+
+        project.name = "Motor"
+        project.save()
+
+        assert Project.objects.get(pk=project.pk).name == "Motor"
+
+
 class TestFinality:
     @pytest.fixture
     def statement(self) -> Statement:
@@ -207,6 +314,8 @@ class TestFinality:
         "attack",
         [
             "UPDATE billing_statement SET series = series - 1",
+            "UPDATE billing_statement SET late_changes = '[]'",
+            "UPDATE billing_statement SET evidence_sha256 = repeat('0', 64)",
             "DELETE FROM billing_statement",
             "TRUNCATE billing_statement CASCADE",
             "UPDATE billing_statementline SET billed = false",
@@ -238,9 +347,11 @@ class TestFinality:
                 starts_at=statement.starts_at,
                 ends_at=statement.ends_at,
                 kind="paid",
+                stripe_price_id=statement.stripe_price_id,
                 series=0,
                 total_series=0,
                 amount_cents=0,
+                evidence_sha256=statement.evidence_sha256,
                 closed_at=clock.now(),
             )
 

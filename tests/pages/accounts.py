@@ -1,5 +1,6 @@
 """Activity, plans and statements for pages to show."""
 
+import hashlib
 from datetime import datetime
 
 from django.db import transaction
@@ -74,12 +75,14 @@ def make_statement(
         period=factories.make_period(plan, starts_at=starts_at, ends_at=ends_at),
         organization=plan.organization,
         stripe_subscription_id=plan.stripe_subscription_id,
+        stripe_price_id=plan.stripe_price_id,
         starts_at=starts_at,
         ends_at=ends_at,
         kind=BillingPeriod.Kind.PAID,
         series=series,
         total_series=series,
         amount_cents=amount_cents,
+        evidence_sha256=hashlib.sha256().hexdigest(),
         closed_at=ends_at,
     )
 

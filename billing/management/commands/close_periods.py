@@ -1,6 +1,7 @@
 """Closes the periods that are due, by hand."""
 
 import sys
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -33,24 +34,23 @@ class Command(BaseCommand):
                 amount = money.written(found.amount_cents)
                 self.stdout.write(f"{slug}: would close at {found.series} series, {amount}")
             return
-        failed = self._close(list(close.due(now=now)), now=now)
-        if failed:
+        if self._close(now=now):
             sys.exit(1)
 
-    def _close(self, due: list[int], *, now: Any) -> int:
+    def _close(self, *, now: datetime) -> int:
         from billing.tasks import send_meter_events
 
-        show, failed = progress.bar(sys.stderr, of="periods"), 0
-        for done, period_id in enumerate(due, start=1):
-            try:
-                statement = close.close(period_id, now=now)
-            except close.LedgerDisagreesError as error:
+        due = len(list(close.due(now=now)))
+        show, failed, closed = progress.bar(sys.stderr, of="periods"), 0, 0
+        for attempt in close.close_due(now=now):
+            if attempt.statement is None:
                 failed += 1
-                self.stderr.write(str(error))
+                self.stderr.write(attempt.failure)
             else:
-                amount = money.written(statement.amount_cents)
-                self.stdout.write(f"closed: {statement}, {amount}")
-            show(done, len(due))
-        self.stdout.write(f"{len(due) - failed} periods closed, {failed} failed")
+                closed += 1
+                amount = money.written(attempt.statement.amount_cents)
+                self.stdout.write(f"closed: {attempt.statement}, {amount}")
+            show(closed + failed, due)
+        self.stdout.write(f"{closed} periods closed, {failed} failed")
         send_meter_events.delay()
         return failed

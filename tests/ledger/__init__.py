@@ -1,0 +1,1 @@
+"""That a figure proves itself: plans of the queries, hashes, reconciliation, injected errors."""
