@@ -1,0 +1,1 @@
+"""The API of the entities, as Bencher's clients use it."""

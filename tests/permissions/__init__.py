@@ -1,0 +1,1 @@
+"""Who may do what: one matrix of endpoints, callers, visibility and own or foreign objects."""
