@@ -29,9 +29,13 @@ def has_trial(organization: Organization, user: User) -> bool:
     """Tell whether a trial is due: once per organization, and once per user who starts one."""
     if settings.PRO_TRIAL_DAYS == 0 or Plan.objects.filter(organization=organization).exists():
         return False
-    return not Checkout.objects.filter(
-        started_by=user, with_trial=True, state=Checkout.State.COMPLETED
-    ).exists()
+    # An open checkout may still be completed, so another organization's counts too.
+    started = Checkout.objects.filter(
+        started_by=user,
+        with_trial=True,
+        state__in=[Checkout.State.OPEN, Checkout.State.COMPLETED],
+    )
+    return not started.exclude(organization=organization).exists()
 
 
 def start(organization: Organization, *, user: User, now: datetime) -> str:

@@ -35,6 +35,10 @@ class OlderPeriodError(Exception):
         super().__init__(f"Period {period_id} waits: an older one of its organization is open.")
 
 
+class PeriodNotEndedError(Exception):
+    """The period ends later than was thought; the next run looks again."""
+
+
 class LedgerDisagreesError(Exception):
     """Ledger and recount differ although both can answer; a person must look."""
 
@@ -169,19 +173,26 @@ def preview(*, now: datetime) -> Iterator[Closing]:
 def close(period_id: int, *, now: datetime) -> Statement:
     """Close one period and return its statement; a closed one is returned as it is.
 
-    Raises LedgerDisagreesError where the two ways of counting differ, and OlderPeriodError while
-    an older period of the organization is not closed; nothing is frozen then.
+    Raises LedgerDisagreesError where the two ways of counting differ, OlderPeriodError while an
+    older period of the organization is not closed, and PeriodNotEndedError; nothing is frozen
+    then.
     """
     period = BillingPeriod.objects.get(pk=period_id)
+    if period.ends_at > now:
+        raise PeriodNotEndedError(f"Period {period.pk} ends at {period.ends_at:%FT%TZ}.")
     _check_is_oldest(period)
+    fenced_to = period.ends_at
     with transaction.atomic(durable=True):
-        fence.raise_to(period.organization_id, period.ends_at)
+        fence.raise_to(period.organization_id, fenced_to)
     with transaction.atomic(durable=True):
         period = BillingPeriod.objects.select_for_update().get(pk=period_id)
         if period.state != BillingPeriod.State.OPEN:
             return Statement.objects.get(period=period)
+        if period.ends_at > min(now, fenced_to):
+            raise PeriodNotEndedError(f"Period {period.pk} ends at {period.ends_at:%FT%TZ}.")
         statement = _freeze(period, now=now)
-        _post(period, statement)
+        if not posting.is_dark():
+            _post(period, statement)
         BillingPeriod.objects.filter(pk=period.pk).update(state=BillingPeriod.State.FROZEN)
     logger.info("period closed", extra={"period": period.pk, "series": statement.series})
     return statement

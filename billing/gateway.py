@@ -146,13 +146,18 @@ class Gateway:
         )
 
     def customer(self, *, name: str, email: str, organization_uuid: str) -> str:
-        """Create an organization's customer and return its id; a repeat returns the same."""
+        """Create an organization's customer and return its id; a repeat returns the same.
+
+        What may differ when it is repeated, as by another leader, is told in a second call:
+        Stripe refuses one idempotency key with two sets of parameters.
+        """
         created = _call(
             lambda: self._client.v1.customers.create(
-                {"name": name, "email": email, "metadata": {"organization": organization_uuid}},
+                {"metadata": {"organization": organization_uuid}},
                 {"idempotency_key": f"customer-{organization_uuid}"},
             )
         )
+        _call(lambda: self._client.v1.customers.update(created.id, {"name": name, "email": email}))
         return created.id
 
     def start_checkout(
@@ -266,6 +271,10 @@ class Gateway:
             )
         )
         return int(listed.data[0].aggregated_value) if listed.data else 0
+
+    def invoice(self, invoice_id: str) -> Invoice:
+        """Return an invoice with its lines as it is now."""
+        return _invoice(_call(lambda: self._client.v1.invoices.retrieve(invoice_id)))
 
     def invoices_of(self, subscription_id: str) -> list[Invoice]:
         """Return a subscription's latest invoices, newest first, with their lines."""

@@ -10,6 +10,7 @@ from django.contrib.postgres.fields.ranges import BigIntegerRangeField, DateTime
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Now
 
 from bencher.tenancy.models import Organization
 from series.counting import Basis
@@ -109,6 +110,15 @@ class Plan(models.Model):
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
     synced_at = models.DateTimeField(help_text="Stripe's state is known as of then.")
+    status_since = models.DateTimeField(
+        db_default=Now(), help_text="Since when we know of the status."
+    )
+    held_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Its item or price changed at Stripe: staff must look before a period opens.",
+    )
+    held_why = models.CharField(max_length=300, blank=True)
 
     class Meta:
         constraints = [
@@ -166,6 +176,9 @@ class BillingPeriod(models.Model):
         help_text="Which projects are billed; fixed when the period opens.",
     )
     state = models.CharField(max_length=7, choices=State, default=State.OPEN)
+    settle_after = models.DateTimeField(
+        null=True, blank=True, help_text="When to look for its invoice again."
+    )
 
     class Meta:
         constraints = [

@@ -6,11 +6,11 @@ webhooks, their repeats and their loss do not matter.
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, Q
-from django.db.models.functions import Greatest
+from django.db.models import Exists, OuterRef, Q
 
 from bencher import clock
 from bencher.tenancy.models import Organization
@@ -58,17 +58,30 @@ def store(found: gateway.Subscription, *, asked_at: datetime) -> Plan:
             f"Subscription {found.id} is of customer {found.customer_id}, who is none of ours."
         )
     item = _metered_item(found)
-    level = _level(item)
+    opens = _opens_period(found, item)
     # Asked before the transaction: nothing remote happens inside it.
-    ladder = prices.tiers(item.price_id) if level == Level.PRO else []
+    ladder = prices.tiers(item.price_id) if opens else []
     with transaction.atomic(durable=True):
-        plan = _upsert(found, item, level, customer.organization_id, asked_at=asked_at)
+        if opens:
+            # The fence comes first: a report under way holds it, and then the organization.
+            fence.hold_exclusively(customer.organization_id)
+        plan = _upsert(found, item, customer.organization_id, asked_at=asked_at)
         if plan.synced_at > asked_at:
             return plan
-        if level == Level.PRO and plan.status in METERED_STATUSES:
+        _cut_periods(plan, item)
+        if opens and plan.held_at is None:
             _open_period(plan, item, ladder)
-        _cover(plan, item)
+        _follow_end(plan, item)
+        if settings.ACTIVE_SERIES_PRODUCT:
+            _cover(plan, item, asked_at=asked_at)
     return plan
+
+
+def _opens_period(found: gateway.Subscription, item: gateway.Item) -> bool:
+    known = BillingPeriod.objects.filter(
+        stripe_subscription_id=found.id, starts_at=item.starts_at
+    ).exists()
+    return _is_pro(item) and found.status in METERED_STATUSES and not known
 
 
 def _metered_item(found: gateway.Subscription) -> gateway.Item:
@@ -81,33 +94,29 @@ def _metered_item(found: gateway.Subscription) -> gateway.Item:
     return pro[0] if pro else found.items[0]
 
 
-def _level(item: gateway.Item) -> Level:
-    is_pro = bool(item.product_id) and item.product_id == settings.ACTIVE_SERIES_PRODUCT
-    return Level.PRO if is_pro else Level.TEAM
+def _is_pro(item: gateway.Item) -> bool:
+    return bool(item.product_id) and item.product_id == settings.ACTIVE_SERIES_PRODUCT
 
 
 def _upsert(
     found: gateway.Subscription,
     item: gateway.Item,
-    level: Level,
     organization_id: int,
     *,
     asked_at: datetime,
 ) -> Plan:
-    status = Status(found.status)
+    status = _status(found)
     ended_at = (found.ended_at or asked_at) if status in TERMINAL_STATUSES else None
-    # Plans of an organization are made and ended one at a time.
-    Organization.objects.select_for_update().get(pk=organization_id)
+    # Plans of an organization are made and ended one at a time; reports go on meanwhile.
+    Organization.objects.select_for_update(no_key=True).get(pk=organization_id)
     live = Plan.objects.filter(organization_id=organization_id, ended_at=None)
     if ended_at is None and live.exclude(stripe_subscription_id=found.id).exists():
         raise SecondSubscriptionError(
             f"Organization {organization_id} has a live plan beside subscription {found.id}."
         )
     values = {
-        "level": level,
         "status": status,
-        "stripe_item_id": item.id,
-        "stripe_price_id": item.price_id,
+        "status_since": asked_at,
         "cancel_at_period_end": found.cancel_at_period_end,
         "trial_ends_at": found.trial_ends_at,
         "ended_at": ended_at,
@@ -115,35 +124,95 @@ def _upsert(
     }
     plan, created = Plan.objects.get_or_create(
         stripe_subscription_id=found.id,
-        defaults={"organization_id": organization_id, "started_at": found.started_at, **values},
+        defaults={
+            "organization_id": organization_id,
+            "started_at": found.started_at,
+            "level": Level.PRO if _is_pro(item) else Level.TEAM,
+            "stripe_item_id": item.id,
+            "stripe_price_id": item.price_id,
+            **values,
+        },
     )
     if not created and plan.synced_at <= asked_at:
-        for name, value in values.items():
-            setattr(plan, name, value)
-        plan.save(update_fields=list(values))
+        if plan.status == status:
+            values["status_since"] = plan.status_since
+        _change(plan, values | _what_is_billed(plan, item, asked_at=asked_at))
     return plan
+
+
+def _status(found: gateway.Subscription) -> Status:
+    if found.status not in Status.values:
+        raise ForeignSubscriptionError(
+            f"Subscription {found.id} has a status that we do not know: {found.status!r}."
+        )
+    return Status(found.status)
+
+
+def _change(plan: Plan, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(plan, name, value)
+    plan.save(update_fields=list(values))
+
+
+def _what_is_billed(plan: Plan, item: gateway.Item, *, asked_at: datetime) -> dict[str, Any]:
+    """Return the changes to level, item and price that are ours to follow."""
+    same = (plan.stripe_item_id, plan.stripe_price_id) == (item.id, item.price_id)
+    if plan.level == Level.PRO and not same:
+        logger.error(
+            "plan held: its item or price changed at Stripe",
+            extra={"plan": plan.pk, "item": item.id, "price": item.price_id},
+        )
+        why = f"Stripe bills item {item.id} at price {item.price_id}."
+        return {"held_at": plan.held_at or asked_at, "held_why": why}
+    if not settings.ACTIVE_SERIES_PRODUCT:
+        return {}
+    return {
+        "level": Level.PRO if _is_pro(item) else plan.level,
+        "stripe_item_id": item.id,
+        "stripe_price_id": item.price_id,
+    }
+
+
+def _cut_periods(plan: Plan, item: gateway.Item) -> None:
+    """End open periods where the subscription ended, or where the next period began early."""
+    open_ = BillingPeriod.objects.filter(
+        organization_id=plan.organization_id, state=BillingPeriod.State.OPEN
+    )
+    if plan.ended_at is not None:
+        open_.filter(plan=plan, starts_at__lt=plan.ended_at, ends_at__gt=plan.ended_at).update(
+            ends_at=plan.ended_at
+        )
+    else:
+        open_.filter(starts_at__lt=item.starts_at, ends_at__gt=item.starts_at).update(
+            ends_at=item.starts_at
+        )
 
 
 def _open_period(plan: Plan, item: gateway.Item, ladder: list[dict[str, object]]) -> None:
     in_trial = plan.trial_ends_at is not None and item.starts_at < plan.trial_ends_at
-    period, created = BillingPeriod.objects.get_or_create(
+    period = BillingPeriod.objects.create(
+        organization_id=plan.organization_id,
+        plan=plan,
         stripe_subscription_id=plan.stripe_subscription_id,
+        stripe_price_id=item.price_id,
+        tiers=ladder,
         starts_at=item.starts_at,
-        defaults={
-            "organization_id": plan.organization_id,
-            "plan": plan,
-            "stripe_price_id": item.price_id,
-            "tiers": ladder,
-            "ends_at": item.ends_at,
-            "kind": BillingPeriod.Kind.TRIAL if in_trial else BillingPeriod.Kind.PAID,
-            "basis": settings.ACTIVE_SERIES_VISIBILITY,
-        },
+        ends_at=item.ends_at,
+        kind=BillingPeriod.Kind.TRIAL if in_trial else BillingPeriod.Kind.PAID,
+        basis=settings.ACTIVE_SERIES_VISIBILITY,
     )
-    if created:
-        _fence_in(plan.organization_id)
-        logger.info("period opened", extra={"plan": plan.pk, "period": period.pk})
-    elif period.state == BillingPeriod.State.OPEN and period.ends_at != item.ends_at:
-        BillingPeriod.objects.filter(pk=period.pk).update(ends_at=item.ends_at)
+    _fence_in(plan.organization_id)
+    logger.info("period opened", extra={"plan": plan.pk, "period": period.pk})
+
+
+def _follow_end(plan: Plan, item: gateway.Item) -> None:
+    """Follow Stripe where the end of the open period moved, as an extended trial's does."""
+    if plan.ended_at is None:
+        BillingPeriod.objects.filter(
+            stripe_subscription_id=plan.stripe_subscription_id,
+            starts_at=item.starts_at,
+            state=BillingPeriod.State.OPEN,
+        ).exclude(ends_at=item.ends_at).update(ends_at=item.ends_at)
 
 
 def _fence_in(organization_id: int) -> None:
@@ -159,13 +228,16 @@ def _fence_in(organization_id: int) -> None:
     fence.raise_to(organization_id, oldest.starts_at)
 
 
-def _cover(plan: Plan, item: gateway.Item) -> None:
+def _cover(plan: Plan, item: gateway.Item, *, asked_at: datetime) -> None:
     organizations = Organization.objects.filter(pk=plan.organization_id)
     if plan.status in COVERED_STATUSES:
         until = item.ends_at + COVER_MARGIN
         organizations.filter(Q(private_until=None) | Q(private_until__lt=until)).update(
             private_until=until
         )
+    elif plan.status == Status.UNPAID:
+        grace = timedelta(days=settings.PLAN_GRACE_DAYS)
+        organizations.update(private_until=plan.status_since + grace)
     elif plan.ended_at is not None:
         until = plan.ended_at + COVER_MARGIN
         if not Plan.objects.filter(organization_id=plan.organization_id, ended_at=None).exists():
@@ -173,11 +245,8 @@ def _cover(plan: Plan, item: gateway.Item) -> None:
                 private_until=until
             )
     else:
-        # Unpaid and incomplete: what was covered stays covered for the days of grace.
-        until = item.starts_at + timedelta(days=settings.PLAN_GRACE_DAYS)
-        organizations.filter(private_until=None).update(
-            private_until=Greatest(until, F("created_at"))
-        )
+        # Incomplete: nothing was paid yet, so nothing is covered that was not before.
+        organizations.filter(private_until=None).update(private_until=asked_at)
 
 
 def end_cover_without_plan(*, now: datetime) -> int:
@@ -190,18 +259,50 @@ def end_cover_without_plan(*, now: datetime) -> int:
 
 
 def due_for_sync(*, now: datetime) -> list[str]:
-    """Return the subscriptions whose stored period has ended: Stripe has moved on."""
+    """Return the subscriptions to ask Stripe about, the longest unasked first.
+
+    Those whose stored period has ended, once a minute: Stripe has moved on. Those that have no
+    period, because they are older plans or not paid yet, once an hour.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT plan.stripe_subscription_id
             FROM billing_plan plan
-            WHERE plan.ended_at IS NULL AND NOT EXISTS (
-                SELECT FROM billing_billingperiod period
-                WHERE period.plan_id = plan.id AND period.ends_at > %s
-            )
+            LEFT JOIN LATERAL (
+                SELECT max(period.ends_at) AS ends_at
+                FROM billing_billingperiod period
+                WHERE period.plan_id = plan.id
+            ) latest ON true
+            WHERE plan.ended_at IS NULL
+              AND CASE WHEN latest.ends_at IS NULL THEN plan.synced_at <= %(hour_ago)s
+                       ELSE latest.ends_at <= %(now)s AND plan.synced_at < latest.ends_at
+                            OR latest.ends_at <= %(now)s AND plan.synced_at <= %(minute_ago)s
+                  END
             ORDER BY plan.synced_at
             """,
-            [now],
+            {
+                "now": now,
+                "minute_ago": now - timedelta(minutes=1),
+                "hour_ago": now - timedelta(hours=1),
+            },
         )
         return [row[0] for row in cursor.fetchall()]
+
+
+def sync_due(*, now: datetime) -> int:
+    """Sync every plan that is due; returns how many. One that fails does not stop the others.
+
+    Where Stripe does not answer, the rest waits for the next minute instead of waiting in line.
+    """
+    synced = 0
+    for subscription_id in due_for_sync(now=now):
+        try:
+            sync(subscription_id)
+            synced += 1
+        except gateway.TemporaryError:
+            logger.warning("Stripe does not answer", extra={"subscription": subscription_id})
+            break
+        except Exception:
+            logger.exception("plan not synced", extra={"subscription": subscription_id})
+    return synced

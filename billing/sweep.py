@@ -38,7 +38,7 @@ def run(*, on: date, progress: Progress | None = None) -> Swept:
     chunks = list(_chunks())
     total, done, events, failed = sum(map(len, chunks)), 0, 0, 0
     for chunk in chunks:
-        stored, bad = _sweep(chunk, on=on)
+        stored, bad = _isolated(chunk, reason=MeterEvent.Reason.SWEEP, on=on)
         done, events, failed = done + len(chunk), events + stored, failed + bad
         if progress:
             progress(done, total)
@@ -65,9 +65,8 @@ def pre_close(*, now: datetime) -> int:
         state=BillingPeriod.State.OPEN, ends_at__gt=now, ends_at__lte=now + PRE_CLOSE
     ).exclude(meter_events__reason=MeterEvent.Reason.PRE_CLOSE)
     plan_ids = sorted(ending.values_list("plan_id", flat=True))
-    with transaction.atomic(durable=True):
-        stored = posting.store(plan_ids, reason=MeterEvent.Reason.PRE_CLOSE, even_if_unchanged=True)
-    return len(stored)
+    stored, _ = _isolated(plan_ids, reason=MeterEvent.Reason.PRE_CLOSE, on=None)
+    return stored
 
 
 def _chunks() -> Iterator[list[int]]:
@@ -80,24 +79,23 @@ def _chunks() -> Iterator[list[int]]:
         after = chunk[-1]
 
 
-def _sweep(chunk: list[int], *, on: date) -> tuple[int, int]:
+def _isolated(chunk: list[int], *, reason: MeterEvent.Reason, on: date | None) -> tuple[int, int]:
+    """Store a chunk in one go, or plan by plan where one fails; returns (stored, failed)."""
     try:
-        return _store(chunk, on=on), 0
+        return _store(chunk, reason=reason, on=on), 0
     except DatabaseError:
-        logger.exception("sweep of a chunk failed; going on plan by plan")
+        logger.exception("a chunk failed; going on plan by plan", extra={"reason": reason})
     stored = failed = 0
     for plan_id in chunk:
         try:
-            stored += _store([plan_id], on=on)
+            stored += _store([plan_id], reason=reason, on=on)
         except DatabaseError:
             failed += 1
-            logger.exception("sweep of a plan failed", extra={"plan": plan_id})
+            logger.exception("a plan failed", extra={"plan": plan_id, "reason": reason})
     return stored, failed
 
 
-def _store(plan_ids: list[int], *, on: date) -> int:
+def _store(plan_ids: list[int], *, reason: MeterEvent.Reason, on: date | None) -> int:
     with transaction.atomic(durable=True):
-        stored = posting.store(
-            plan_ids, reason=MeterEvent.Reason.SWEEP, sweep_date=on, even_if_unchanged=True
-        )
+        stored = posting.store(plan_ids, reason=reason, sweep_date=on, even_if_unchanged=True)
     return len(stored)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -100,12 +101,24 @@ def sync_plans(**_: object) -> None:
     if not settings.BILLING_CONFIGURED:
         return
     now = clock.now()
-    webhooks.handle_waiting(now=now)
+    stages: list[Callable[[], object]] = [
+        partial(webhooks.handle_waiting, now=now),
+        partial(_complete_checkouts, now=now),
+        partial(plans.sync_due, now=now),
+        partial(_end_cover, now=now),
+        partial(settlement.settle_due, now=now),
+    ]
+    # One stage that fails must not keep the others from running, minute after minute.
+    _each(stages, lambda stage: stage())
+
+
+def _complete_checkouts(*, now: datetime) -> None:
     _each(checkouts.waiting(now=now), partial(checkouts.complete, now=now))
-    _each(plans.due_for_sync(now=now), plans.sync)
+
+
+def _end_cover(*, now: datetime) -> None:
     if not posting.is_dark():
         plans.end_cover_without_plan(now=now)
-    settlement.settle_due(now=now)
 
 
 def _each(subjects: list[Any], act: Callable[[Any], object]) -> int:

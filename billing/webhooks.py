@@ -3,8 +3,8 @@
 import logging
 from datetime import datetime
 
-from billing import checkouts, gateway, plans, settlement
-from billing.models import WebhookReceipt
+from billing import checkouts, gateway, plans, pricing, settlement
+from billing.models import Plan, WebhookReceipt
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ def handle(receipt: WebhookReceipt, *, now: datetime) -> None:
         checkouts.ForeignCheckoutError,
         plans.ForeignSubscriptionError,
         plans.SecondSubscriptionError,
+        pricing.LadderError,
         gateway.RefusedError,
     ) as error:
         # It would fail so again: kept for people to see, not to be repeated without end.
@@ -37,6 +38,9 @@ def handle_waiting(*, now: datetime) -> int:
             handle(receipt, now=now)
         except gateway.TemporaryError:
             logger.warning("webhook waits for Stripe", extra={"receipt": receipt.pk})
+        except Exception:
+            # One that can't be handled must not keep the others from being handled.
+            logger.exception("webhook failed", extra={"receipt": receipt.pk})
     return len(waiting)
 
 
@@ -48,11 +52,15 @@ def _handle(receipt: WebhookReceipt, *, now: datetime) -> None:
         case "customer.subscription":
             plans.sync(receipt.object_id)
         case "invoice":
-            _invoice(now=now)
+            _invoice(receipt.object_id, now=now)
 
 
-def _invoice(*, now: datetime) -> None:
-    # The timers do the same; this only makes it prompt.
-    for subscription_id in plans.due_for_sync(now=now):
-        plans.sync(subscription_id)
-    settlement.settle_due(now=now)
+def _invoice(invoice_id: str, *, now: datetime) -> None:
+    # The timers do the same for all; this only makes it prompt for one.
+    invoice = gateway.connect().invoice(invoice_id)
+    known = Plan.objects.filter(stripe_subscription_id=invoice.subscription_id).first()
+    if known is None:
+        return
+    if known.ended_at is None:
+        plans.sync(invoice.subscription_id)
+    settlement.settle_invoice(invoice, now=now)

@@ -89,6 +89,7 @@ def make_plan(organization: Organization, *, status: Status = Status.ACTIVE) -> 
         stripe_price_id="price_pro",
         started_at=NOV,
         synced_at=NOV,
+        status_since=NOV,
     )
 
 

@@ -115,21 +115,25 @@ class TestSync:
             plans.sync(second.id)
         assert Plan.objects.get() == subscribed
 
-    def test_while_dark_a_subscription_is_an_older_plan_without_periods(
-        self, shop: Sandbox, acme: Organization, alice: User, settings: Any
-    ) -> None:
-        plan = subscribing.subscribe(acme, leader=alice, now=clock.now())
-        settings.ACTIVE_SERIES_PRODUCT = ""
-
-        plans.sync(plan.stripe_subscription_id)
-
-        assert Plan.objects.get().level == Level.TEAM
-
     def test_the_timer_finds_plans_whose_period_has_ended(self, subscribed: Plan) -> None:
         ends_at = BillingPeriod.objects.get().ends_at
 
         assert plans.due_for_sync(now=ends_at - timedelta(seconds=1)) == []
         assert plans.due_for_sync(now=ends_at) == [subscribed.stripe_subscription_id]
+
+    def test_the_timer_asks_again_once_a_minute(self, subscribed: Plan) -> None:
+        ends_at = BillingPeriod.objects.get().ends_at
+        Plan.objects.update(synced_at=ends_at)
+
+        assert plans.due_for_sync(now=ends_at + timedelta(seconds=59)) == []
+        assert plans.due_for_sync(now=ends_at + timedelta(seconds=60)) != []
+
+    def test_plans_without_a_period_are_asked_about_once_an_hour(self, subscribed: Plan) -> None:
+        synced_at = Plan.objects.get().synced_at
+        BillingPeriod.objects.all().delete()
+
+        assert plans.due_for_sync(now=synced_at + timedelta(minutes=59)) == []
+        assert plans.due_for_sync(now=synced_at + timedelta(minutes=60)) != []
 
 
 class TestCover:
