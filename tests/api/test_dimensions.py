@@ -314,9 +314,12 @@ class TestRemove:
         report(ci)
         entity = alice.call("get", path_of(model), status=200)[0]
 
-        refusal = alice.call("delete", f"{path_of(model)}/{entity['uuid']}", status=409)
+        with CaptureQueriesContext(connection) as captured:
+            refusal = alice.call("delete", f"{path_of(model)}/{entity['uuid']}", status=409)
 
         assert "Archive it instead" in refusal["message"]
+        # The ledger's key told; the foreign keys would have cost a scan.
+        assert not any(query["sql"].startswith("DELETE") for query in captured.captured_queries)
         assert alice.call("get", f"{path_of(model)}/{entity['uuid']}", status=200)
 
 
