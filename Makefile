@@ -31,7 +31,8 @@ demo: install ## walk through the product once, from the first report to the pai
 
 run: install ## serve on http://127.0.0.1:8000 (PORT=…), with worker, beat and a Stripe sandbox
 	@$(local) $(embedded) -- sh -c \
-	'python manage.py migrate --verbosity 0 && exec honcho -f Procfile.dev start'
+	'python manage.py migrate --verbosity 0 && exec honcho -f Procfile.dev start' \
+	|| [ $$? -eq 130 ] # Ctrl-C is how it ends
 
 advance: install ## move a running `make run` through time (TO=2027-01-31)
 	@$(local) $(embedded) -- python manage.py sandbox advance --to '$(TO)'

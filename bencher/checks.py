@@ -4,7 +4,23 @@ from collections.abc import Sequence
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import ProgrammingError, connection
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError, ProgrammingError, connection
+
+
+def refuse_moved_clock() -> None:
+    """Refuse to start a process over a database whose clock was moved, outside the sandbox.
+
+    Raises ImproperlyConfigured. A database that can't be reached yet is no reason.
+    """
+    try:
+        errors = clock_is_real(databases=["default"])
+    except OperationalError:
+        return
+    finally:
+        connection.close()
+    if errors:
+        raise ImproperlyConfigured(f"{errors[0].msg} {errors[0].hint}")
 
 
 @register(Tags.database)

@@ -53,7 +53,8 @@ STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY", "")
 STRIPE_API_BASE: str = env.str("STRIPE_API_BASE", STRIPE_PUBLIC_API).rstrip("/")
 STRIPE_ALLOW_TEST_KEY: bool = env.bool("STRIPE_ALLOW_TEST_KEY", False)
 STRIPE_API_VERSION = "2026-08-26.dahlia"
-STRIPE_IS_SANDBOX = STRIPE_API_BASE != STRIPE_PUBLIC_API
+# The sandbox is a process of this machine; whatever else speaks for Stripe is taken for Stripe.
+STRIPE_IS_SANDBOX = urlsplit(STRIPE_API_BASE).hostname in ("127.0.0.1", "localhost", "::1")
 
 LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO")
 
@@ -239,7 +240,10 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "django_guid.log_filters.CorrelationId"}},
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(correlation_id)s] %(message)s"}
+        "line": {
+            "()": "bencher.logs.LineFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s [%(correlation_id)s] %(message)s",
+        }
     },
     "handlers": {
         "stderr": {

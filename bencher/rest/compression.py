@@ -8,6 +8,9 @@ import zstandard
 # Larger windows than this are refused: the window is memory that the sender chooses.
 _MAX_WINDOW_BYTES = 8 * 1024 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
+_CHUNK_BYTES = 1 << 16
+# Honest senders make one, or one for each block; each costs, however little is in it.
+_MAX_MEMBERS = 1000
 
 
 class UnknownEncodingError(ValueError):
@@ -48,16 +51,30 @@ def inflate(data: bytes, encoding: str, *, limit: int) -> bytes:
 
 def _gzip(data: bytes, limit: int) -> bytes:
     # A gzip body may have several members, one behind the other.
-    pieces, left, rest = [], limit + 1, data
-    while rest and left:
-        member = zlib.decompressobj(_GZIP)
-        piece = member.decompress(rest, left)
-        if not member.eof and len(piece) < left:
+    pieces: list[bytes] = []
+    left, at, members = limit + 1, 0, 0
+    while at < len(data) and left:
+        members += 1
+        if members > _MAX_MEMBERS:
+            raise EOFError(f"the body has more than {_MAX_MEMBERS} members")
+        at, left = _member(data, at, left, pieces)
+    return b"".join(pieces)
+
+
+def _member(data: bytes, at: int, left: int, pieces: list[bytes]) -> tuple[int, int]:
+    """Inflate the member that begins at `at`; returns where the next begins, and what is left."""
+    member = zlib.decompressobj(_GZIP)
+    # Fed piece by piece: zlib copies all that it was fed and did not use.
+    while not member.eof and left:
+        chunk = member.unconsumed_tail or data[at : at + _CHUNK_BYTES]
+        if not chunk:
             raise EOFError("the body ends in the middle")
+        if not member.unconsumed_tail:
+            at += len(chunk)
+        piece = member.decompress(chunk, left)
         pieces.append(piece)
         left -= len(piece)
-        rest = member.unused_data
-    return b"".join(pieces)
+    return at - len(member.unused_data), left
 
 
 def _zstd(data: bytes, limit: int) -> bytes:

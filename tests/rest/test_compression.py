@@ -46,6 +46,18 @@ class TestInflate:
         with pytest.raises(compression.TooLargeError):
             compression.inflate(bomb, "gzip", limit=1_500_000)
 
+    def test_a_gzip_of_very_many_empty_members_is_refused(self) -> None:
+        with pytest.raises(compression.CorruptBodyError, match="members"):
+            compression.inflate(gzip.compress(b"") * 100_000, "gzip", limit=1000)
+
+    def test_a_gzip_in_blocks_is_read(self) -> None:
+        body = bytes(range(256)) * 10_000
+        blocks = [body[at : at + 4096] for at in range(0, len(body), 4096)]
+
+        sent = b"".join(map(gzip.compress, blocks))
+
+        assert compression.inflate(sent, "gzip", limit=len(body)) == body
+
     def test_refuses_a_window_that_the_sender_makes_huge(self) -> None:
         parameters = zstandard.ZstdCompressionParameters.from_level(
             19, window_log=27, enable_ldm=True

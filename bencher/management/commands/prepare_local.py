@@ -61,8 +61,11 @@ class Command(BaseCommand):
         """Return the local run's password: random, and the same each time."""
         path = Path(os.environ.get("BENCHER_DATA_DIR", settings.BASE_DIR / ".data")) / "password"
         if not path.exists():
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(12))
+            # Written beside it and renamed: a half-written password would be an empty one.
+            fresh = path.with_suffix(".new")
+            fresh.touch(mode=0o600)
+            fresh.write_text(secrets.token_urlsafe(12))
+            fresh.rename(path)
         return path.read_text()
 
     def _user(self, email: str, *, password: str, now: datetime, is_staff: bool) -> User:
