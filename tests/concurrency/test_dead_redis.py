@@ -38,8 +38,9 @@ BROKER_WAITS = pytest.mark.xfail(
 class Silent:
     """A server on 127.0.0.1 that accepts connections and never answers: Redis, frozen."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hangs_up: bool = False) -> None:
         self.accepted: list[socket.socket] = []
+        self._hangs_up = hangs_up
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listening.getsockname()[1]}/0"
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -52,6 +53,8 @@ class Silent:
             except OSError:  # Closed: the test is over.
                 return
             self.accepted.append(connection)
+            if self._hangs_up:
+                connection.close()
 
     def close(self) -> None:
         """Stop listening and hang up."""
@@ -66,6 +69,14 @@ class Silent:
 def silent() -> Iterator[Silent]:
     """Return a server that never answers."""
     server = Silent()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def hanging_up() -> Iterator[Silent]:
+    """Return a server that hangs up on every caller, and so knows how often it was called."""
+    server = Silent(hangs_up=True)
     yield server
     server.close()
 
@@ -161,6 +172,27 @@ class TestAccept:
             took = self.accepted_in(post)
 
         assert took < BOUND_SECONDS
+        assert "hint lost" in caplog.text
+
+    def test_a_broker_that_hangs_up_is_called_once(
+        self, post: Post, hanging_up: Silent, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with celery_at(hanging_up.url), caplog.at_level(logging.WARNING):
+            self.accepted_in(post)
+
+        assert len(hanging_up.accepted) == 1
+        assert "hint lost" in caplog.text
+
+    def test_a_redis_that_hangs_up_is_called_once_for_the_hint(
+        self, post: Post, hanging_up: Silent, settings: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings.REDIS_URL = hanging_up.url
+        settings.RATE_LIMIT_ADDRESS = settings.RATE_LIMIT_KEY = ""
+
+        with caplog.at_level(logging.WARNING):
+            self.accepted_in(post)
+
+        assert len(hanging_up.accepted) == 1
         assert "hint lost" in caplog.text
 
     @BROKER_WAITS

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pytest
 import requests
 from celery import current_app
 from celery.contrib.testing.worker import start_worker
+from celery.signals import before_task_publish, task_postrun
 from django.core.management import call_command
 from redis import Redis
 
@@ -23,7 +25,43 @@ from billing.models import BillingPeriod
 from tests.factories import bmf, report_body
 from tests.stripe_sandbox import Sandbox
 
+# Only a test that has failed waits this long.
+PATIENCE_SECONDS = 60.0
 Worker = Callable[[], AbstractContextManager[None]]
+
+
+class Tally:
+    """Counts the tasks that were enqueued and those that are done; site and worker are threads.
+
+    Redis cannot be asked instead: a task that the worker has taken and not yet noted as taken is
+    in no list for a moment, and on a busy machine time then moved on before a sweep had begun.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._open = 0
+
+    def enqueued(self, **_: object) -> None:
+        """Note a task that is about to be enqueued."""
+        with self._changed:
+            self._open += 1
+
+    def finished(self, **_: object) -> None:
+        """Note a task that is done."""
+        with self._changed:
+            self._open -= 1
+            self._changed.notify_all()
+
+    def forget(self) -> None:
+        """Note that what was enqueued is lost."""
+        with self._changed:
+            self._open = 0
+
+    def wait_until_idle(self) -> None:
+        """Wait until everything that was enqueued is done."""
+        with self._changed:
+            idle = self._changed.wait_for(lambda: self._open == 0, PATIENCE_SECONDS)
+        assert idle, "tasks are still waiting"
 
 
 @dataclass
@@ -82,12 +120,18 @@ def _short(settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _hints(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Begin and end with an empty Redis."""
+def tally(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tally]:
+    """Begin and end with an empty Redis; tell when the workers are idle from what is enqueued."""
     monkeypatch.setattr(hints, "_client", [])
-    forget_hints()
-    yield
-    forget_hints()
+    tally = Tally()
+    monkeypatch.setattr(time_travel, "wait_until_idle", tally.wait_until_idle)
+    before_task_publish.connect(tally.enqueued)
+    task_postrun.connect(tally.finished)
+    forget_hints(tally)
+    yield tally
+    before_task_publish.disconnect(tally.enqueued)
+    task_postrun.disconnect(tally.finished)
+    forget_hints(tally)
 
 
 @pytest.fixture
@@ -117,8 +161,9 @@ def run_worker(site: str) -> Worker:
     return run
 
 
-def forget_hints() -> None:
+def forget_hints(tally: Tally) -> None:
     """Empty Redis, as where it was started again: what was enqueued is lost."""
+    tally.forget()
     with Redis.from_url(os.environ["REDIS_URL"]) as redis:
         redis.flushdb()
 

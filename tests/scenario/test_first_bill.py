@@ -20,7 +20,7 @@ from billing.models import (
 )
 from series import recounting
 from series.counting import Basis
-from tests.scenario.conftest import Customer, Worker, advance, forget_hints, open_period
+from tests.scenario.conftest import Customer, Tally, Worker, advance, forget_hints, open_period
 from tests.stripe_sandbox import Sandbox
 
 MARGIN = timedelta(minutes=1)
@@ -157,7 +157,7 @@ class TestFirstBill:
         assert [receipt.failure for receipt in receipts if receipt.failure] == []
 
     def test_survives_a_worker_that_is_dead_in_the_trial(
-        self, customer: Customer, sandbox: Sandbox, run_worker: Worker
+        self, customer: Customer, sandbox: Sandbox, run_worker: Worker, tally: Tally
     ) -> None:
         customer.subscribe()
         report_twice(customer, IN_TRIAL)
@@ -166,7 +166,7 @@ class TestFirstBill:
         sandbox.advance(int((trial.ends_at - timedelta(hours=26)).timestamp()))
         time_travel.follow()
         assert not MeterEvent.objects.exists()
-        forget_hints()
+        forget_hints(tally)
 
         with run_worker():
             advance(trial.ends_at - timedelta(hours=1))
