@@ -94,19 +94,6 @@ class JsonUpdateOrganization(msgspec.Struct, kw_only=True):
         check_slug("slug", self.slug)
 
 
-class JsonPubUser(msgspec.Struct, kw_only=True):
-    """What everybody may know of a user."""
-
-    uuid: UUID
-    name: str
-    slug: str
-
-    @classmethod
-    def of(cls, user: User) -> "JsonPubUser":
-        """Write a user for everybody."""
-        return cls(uuid=user.uuid, name=user.name, slug=user.slug)
-
-
 class JsonUser(msgspec.Struct, kw_only=True):
     """A user, for themselves and for staff."""
 
