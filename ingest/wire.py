@@ -4,7 +4,7 @@ Sizes and forms are checked here, while nothing is stored yet; each error names 
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -20,11 +20,15 @@ from ingest.heads import MAX_VERSIONS, Start
 from ingest.thresholds import InvalidModelError, JsonReportThresholds
 
 Instant = Annotated[datetime, Meta(tz=True)]
-Hash = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{40}([0-9a-fA-F]{24})?$")]
+# The end is not `$`, which lets a newline through.
+Hash = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{40}([0-9a-fA-F]{24})?(?![\s\S])")]
 Count = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Results = Annotated[list[str], Meta(min_length=1, max_length=1024)]
-Key = Annotated[str, Meta(min_length=1, max_length=255)]
+# A NUL can't be stored in PostgreSQL.
+Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\u0000]+$")]
 
+# Before it no computer kept time; a report from then is a clock that was never set.
+EARLIEST_YEAR = 1970
 DEFAULT_BRANCH = "main"
 DEFAULT_TESTBED = "localhost"
 _BRANCH_REF = "bencher.dev/v0/branch/ref/name"
@@ -199,13 +203,26 @@ def checked(report: JsonNewReport) -> JsonNewReport:
     check_name("testbed", report.testbed, max_bytes=64)
     if report.start_point is not None and report.start_point.branch is not None:
         check_branch("start_point.branch", report.start_point.branch)
-    if report.end_time < report.start_time:
+    start_time = _in_utc("start_time", report.start_time)
+    end_time = _in_utc("end_time", report.end_time)
+    if end_time < start_time:
         raise InvalidBodyError("end_time lies before start_time; send the end of the run.")
     try:
         thresholds.check(report.thresholds)
     except InvalidModelError as error:
         raise InvalidBodyError(str(error)) from error
-    return report
+    return msgspec.structs.replace(report, start_time=start_time, end_time=end_time)
+
+
+def _in_utc(field: str, at: datetime) -> datetime:
+    """Return the instant in UTC: PostgreSQL knows fewer offsets than RFC 3339."""
+    try:
+        instant = at.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidBodyError(f"{field} lies outside of the years 1 to 9999.") from error
+    if instant.year < EARLIEST_YEAR:
+        raise InvalidBodyError(f"{field} lies before the year {EARLIEST_YEAR}; check its clock.")
+    return instant
 
 
 def check_branch(field: str, name: str) -> None:
