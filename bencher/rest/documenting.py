@@ -95,7 +95,9 @@ def add_components(result: Schema, **_: Any) -> Schema:
 
 def _schema(kind: Any) -> Schema:
     (schema,), components = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
-    _components.update(components)
+    for name, component in components.items():
+        if _components.setdefault(name, component) != component:
+            raise TypeError(f"Two different types of the API are called {name}.")
     return schema
 
 
