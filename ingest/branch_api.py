@@ -107,10 +107,10 @@ class BranchDetail(APIView):
         """Change a branch. A key of the project may do all but rename it."""
         own_key = isinstance(request.auth, ProjectKey)
         found = access.project(request, project, Permission.CREATE if own_key else Permission.EDIT)
-        row = _find(found, branch)
         update = reading.body(request, JsonUpdateBranch)
         if own_key and (update.name is not None or update.slug is not None):
             raise ApiError(403, "A project key archives branches and does not rename them.")
+        row = _find(found, branch)
         asked = Change(
             name=update.name,
             slug=update.slug,
