@@ -5,9 +5,10 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from celery import current_app
@@ -21,8 +22,10 @@ from billing.models import MeterEvent, Plan
 from billing.tasks import handle_webhook
 from ingest.models import Report
 from tests.concurrency.conftest import Post
-from tests.concurrency.stepping import begin
+from tests.concurrency.stepping import PATIENCE_SECONDS, begin
 from tests.factories import bmf, report_body
+
+T = TypeVar("T")
 
 # A frozen Redis costs its timeout of a fifth of a second twice, and a report some hundredths. The
 # bound is twice that, for a machine that does other things; a retry or a hang costs far more.
@@ -57,10 +60,11 @@ class Silent:
                 connection.close()
 
     def close(self) -> None:
-        """Stop listening and hang up."""
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self._thread.join()
+        """Stop listening and hang up; twice is once."""
+        if self._thread.is_alive():
+            self._listening.shutdown(socket.SHUT_RDWR)
+            self._listening.close()
+            self._thread.join()
         for connection in self.accepted:
             connection.close()
 
@@ -104,6 +108,17 @@ def _point_celery_at(url: str) -> None:
     current_app.conf.update(broker_url=url)
     # As a new process does; the stubs do not know it.
     current_app._after_fork()  # type: ignore[attr-defined]
+
+
+def within_bounds(silent: Silent, act: Callable[[], T]) -> T:
+    """Return what comes of something, or hang up on it and raise TimeoutError."""
+    future = begin(act)
+    try:
+        return future.result(2 * BOUND_SECONDS)
+    finally:
+        # What waits goes on now, and must not do so in a later test.
+        silent.close()
+        wait([future], PATIENCE_SECONDS)
 
 
 class TestAccept:
@@ -201,7 +216,7 @@ class TestAccept:
     ) -> None:
         """As where Redis freezes between the two commands of a hint."""
         with celery_at(silent.url), caplog.at_level(logging.WARNING):
-            took = begin(lambda: self.accepted_in(post)).result(2 * BOUND_SECONDS)
+            took = within_bounds(silent, lambda: self.accepted_in(post))
 
         assert took < BOUND_SECONDS
         assert silent.accepted
@@ -246,8 +261,5 @@ class TestEnqueue:
 
     @BROKER_WAITS
     def test_a_broker_that_never_answers_does_not_hold_a_webhook(self, silent: Silent) -> None:
-        with celery_at(silent.url):
-            publishing = begin(lambda: handle_webhook.delay(receipt_id=1))
-
-            with pytest.raises(OperationalError):
-                publishing.result(BOUND_SECONDS)
+        with celery_at(silent.url), pytest.raises(OperationalError):
+            within_bounds(silent, lambda: handle_webhook.delay(receipt_id=1))
