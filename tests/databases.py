@@ -6,6 +6,7 @@ TRUNCATE where statements are final.
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from django.db import connection, connections
 from filelock import FileLock
 from psycopg import sql
 
+_PATIENCE_SECONDS = 20
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -74,10 +76,19 @@ def clone(name: str, *, of: str) -> None:
 
 def drop(name: str) -> None:
     """Remove a database, whoever is still connected."""
-    with server() as admin:
-        admin.execute(
-            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-        )
+    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            with server() as admin:
+                admin.execute(statement)
+        except psycopg.errors.InsufficientPrivilege:
+            # Autovacuum is at work in it, and only a superuser may end that: it is soon done.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 @contextmanager
