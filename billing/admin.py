@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -19,6 +20,7 @@ from billing.models import (
     BillingCustomer,
     BillingPeriod,
     Checkout,
+    Drift,
     MeterEvent,
     Plan,
     ScheduledRun,
@@ -64,10 +66,19 @@ class PlanAdmin(ReadOnlyAdmin):
         "estimate",
         "last_posted",
         "posted_at",
+        "drift",
     )
     list_filter = ("level", "status")
     list_select_related = ("organization",)
     search_fields = (*OF_ORGANIZATION, "stripe_subscription_id")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Plan]:
+        """Note which organizations have figures that differ."""
+        unresolved = Drift.objects.filter(
+            organization=OuterRef("organization"), resolved_at=None
+        ).order_by("-found_at")
+        plans: QuerySet[Plan] = super().get_queryset(request)
+        return plans.annotate(drifting=Subquery(unresolved.values("reason")[:1]))
 
     def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
         """Use the list that counts all of its rows at once."""
@@ -98,6 +109,20 @@ class PlanAdmin(ReadOnlyAdmin):
     def posted_at(self, plan: Plan) -> str:
         """Show the instant that value stands for."""
         return _cell(plan, lambda now: dates.moment(now.posted_at).text if now.posted_at else None)
+
+    @admin.display(description="drift")
+    def drift(self, plan: Plan) -> str:
+        """Show whether the nightly reconciliation found a difference."""
+        reason: str | None = getattr(plan, "drifting", None)
+        if reason is None:
+            return NOTHING
+        address = reverse("admin:billing_drift_changelist")
+        return format_html(
+            '<a href="{}?organization__id__exact={}">{}</a>',
+            address,
+            plan.organization_id,
+            Drift.Reason(reason).label,
+        )
 
 
 def _cell(plan: Plan, show: Callable[[PlanOverview], str | None]) -> str:
@@ -261,6 +286,28 @@ class SettlementAdmin(ReadOnlyAdmin):
     def amount(self, settlement: Settlement) -> str:
         """Show what the invoice's line charges."""
         return money.written(settlement.amount_cents, settlement.statement.currency)
+
+
+@admin.register(Drift)
+class DriftAdmin(ReadOnlyAdmin):
+    """Figures that differ although they must not, found at night."""
+
+    list_display = (
+        "organization",
+        "period",
+        "reason",
+        "differences",
+        "found_at",
+        "checked_at",
+        "resolved_at",
+    )
+    list_filter = (("resolved_at", admin.EmptyFieldListFilter), "reason")
+    list_select_related = ("organization", "period")
+    search_fields = OF_ORGANIZATION
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Allow the link from a plan to the drifts of its organization."""
+        return lookup == "organization__id__exact" or super().lookup_allowed(lookup, value, request)
 
 
 @admin.register(WebhookReceipt)

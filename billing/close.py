@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from bencher import clock
 from billing import evidence, minutes, posting, pricing
 from billing.models import BillingCustomer, BillingPeriod, MeterEvent, Statement
-from series import fence, recounting
+from series import counting, fence, recounting
 from series.counting import Basis
 
 logger = logging.getLogger(__name__)
@@ -114,14 +114,6 @@ _COLUMNS = (
     " testbed_name, benchmark_uuid, benchmark_name, measure_uuid, measure_name,"
     " first_report_uuid, first_seen_at, last_report_uuid, last_seen_at"
 )
-
-# Rows that moved past the end took their sighting within the period along: no answer then.
-_LEDGER = """
-SELECT count(*) FILTER (WHERE last_seen >= %(start)s AND last_seen < %(end)s),
-       count(*) FILTER (WHERE last_seen >= %(end)s)
-FROM series_last_seen
-WHERE organization_id = %(organization)s AND last_seen >= %(start)s
-"""
 
 
 def due(*, now: datetime) -> Iterator[int]:
@@ -266,9 +258,10 @@ def _late_changes() -> list[dict[str, Any]]:
 
 
 def _ledger(period: BillingPeriod) -> int | None:
+    held = counting.held_sql(organization="%(organization)s", start="%(start)s", end="%(end)s")
     with connection.cursor() as cursor:
         cursor.execute(
-            _LEDGER,
+            held,
             {
                 "organization": period.organization_id,
                 "start": period.starts_at,
@@ -277,8 +270,8 @@ def _ledger(period: BillingPeriod) -> int | None:
         )
         row = cursor.fetchone()
     assert row is not None
-    within, beyond = row
-    return None if beyond else int(within)
+    series: int | None = row[0]
+    return series
 
 
 def _amount(period: BillingPeriod, series: int) -> int:

@@ -449,6 +449,71 @@ class Settlement(models.Model):
         return "agrees" if self.agrees else self.difference
 
 
+class Drift(models.Model):
+    """That figures of a period differ which must be the same. Found by the nightly reconciliation.
+
+    At most one unresolved row per period; nothing is corrected by it.
+    """
+
+    class Reason(models.TextChoices):
+        """The likely reason, causes before effects."""
+
+        LEDGER = "ledger", "a row of the ledger is wrong"
+        RECOUNT = "recount", "the reports are not what was closed"
+        EVIDENCE = "evidence", "the statement's lines are not what was hashed"
+        NOT_CLOSED = "not-closed", "the period was not closed"
+        REJECTED = "rejected", "Stripe rejected the event"
+        NOT_DELIVERED = "not-delivered", "the event was not delivered"
+        PROJECT_CHANGED = "project-changed", "a project was flipped, deleted or restored"
+        NOT_POSTED = "not-posted", "nothing was posted"
+        OUTBOX = "outbox", "the posted value is not the count"
+        STRIPE = "stripe", "Stripe's meter holds another value"
+        INVOICE = "invoice", "the invoice differs"
+        NOT_SETTLED = "not-settled", "the settlement is missing"
+        SETTLEMENT = "settlement", "the settlement is not what was invoiced"
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="drifts")
+    period = models.ForeignKey(BillingPeriod, on_delete=models.PROTECT, related_name="drifts")
+    reason = models.CharField(max_length=15, choices=Reason)
+    differences = models.TextField(help_text="What differs, a sentence in each line.")
+    figures = models.JSONField(help_text="What each holder said; empty where it could not.")
+    found_at = models.DateTimeField()
+    checked_at = models.DateTimeField(help_text="It was still there then.")
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["period"],
+                condition=Q(resolved_at=None),
+                name="one_unresolved_drift_per_period",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    reason__in=[
+                        "ledger",
+                        "recount",
+                        "evidence",
+                        "not-closed",
+                        "rejected",
+                        "not-delivered",
+                        "project-changed",
+                        "not-posted",
+                        "outbox",
+                        "stripe",
+                        "invoice",
+                        "not-settled",
+                        "settlement",
+                    ]
+                ),
+                name="drift_reason_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_reason_display()
+
+
 class WebhookReceipt(models.Model):
     """That Stripe told us something. Handling re-reads the object, so order does not matter."""
 

@@ -1,6 +1,7 @@
 """Comparing a closed statement with the invoice that Stripe made of it."""
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -14,6 +15,16 @@ logger = logging.getLogger(__name__)
 FINAL = ("open", "paid", "uncollectible", "void")
 # How long to leave a statement alone whose invoice is not final yet.
 PATIENCE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Invoiced:
+    """What a final invoice says of a period; amount in cents."""
+
+    invoice_id: str
+    series: int | None
+    amount_cents: int
+    voided: bool
 
 
 def settle_due(*, now: datetime) -> int:
@@ -45,25 +56,22 @@ def _settle(
     statement: Statement, invoices: list[gateway.Invoice], *, now: datetime
 ) -> Settlement | None:
     """Compare a statement with its invoice and store the result; None while that is not final."""
-    found = _billing(statement, invoices)
-    if found is None or found.status not in FINAL:
+    found = invoiced(statement.period, invoices)
+    if found is None:
         BillingPeriod.objects.filter(pk=statement.period_id).update(settle_after=now + PATIENCE)
         return None
-    lines = _lines(statement, found)
-    amount = sum(line.amount_cents for line in lines)
-    quantities = [line.quantity for line in lines if line.quantity is not None]
     difference = (
         "The invoice was voided."
-        if found.status == "void"
-        else _difference(statement, series=max(quantities, default=0), amount=amount)
+        if found.voided
+        else _difference(statement, series=found.series or 0, amount=found.amount_cents)
     )
     with transaction.atomic(durable=True):
         settlement, _ = Settlement.objects.get_or_create(
             statement=statement,
-            stripe_invoice_id=found.id,
+            stripe_invoice_id=found.invoice_id,
             defaults={
-                "series": max(quantities, default=None),
-                "amount_cents": amount,
+                "series": found.series,
+                "amount_cents": found.amount_cents,
                 "agrees": not difference,
                 "difference": difference,
                 "settled_at": now,
@@ -77,18 +85,28 @@ def _settle(
     return settlement
 
 
-def _billing(statement: Statement, invoices: list[gateway.Invoice]) -> gateway.Invoice | None:
-    """Return the invoice that bills the statement's period."""
-    return next((invoice for invoice in invoices if _lines(statement, invoice)), None)
+def invoiced(period: BillingPeriod, invoices: list[gateway.Invoice]) -> Invoiced | None:
+    """Return what the invoice that bills a period says of it; None while that is not final."""
+    for invoice in invoices:
+        if lines := _lines(period, invoice):
+            quantities = [line.quantity for line in lines if line.quantity is not None]
+            final = Invoiced(
+                invoice_id=invoice.id,
+                series=max(quantities, default=None),
+                amount_cents=sum(line.amount_cents for line in lines),
+                voided=invoice.status == "void",
+            )
+            return final if invoice.status in FINAL else None
+    return None
 
 
-def _lines(statement: Statement, invoice: gateway.Invoice) -> list[gateway.InvoiceLine]:
+def _lines(period: BillingPeriod, invoice: gateway.Invoice) -> list[gateway.InvoiceLine]:
     return [
         line
         for line in invoice.lines
-        if line.price_id == statement.period.stripe_price_id
-        and line.starts_at == statement.starts_at
-        and line.ends_at == statement.ends_at
+        if line.price_id == period.stripe_price_id
+        and line.starts_at == period.starts_at
+        and line.ends_at == period.ends_at
     ]
 
 

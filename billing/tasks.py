@@ -19,6 +19,7 @@ from billing import (
     outbox,
     plans,
     posting,
+    reconcile,
     runs,
     settlement,
     sweep,
@@ -78,6 +79,19 @@ def nightly_sweep(**_: object) -> None:
         swept = sweep.run(on=now.date())
         run.result = {"plans": swept.plans, "events": swept.events, "failed": swept.failed}
     send_meter_events.delay()
+
+
+@shared_task
+def nightly_reconcile(**_: object) -> None:
+    """Compare every figure of every period that may still change."""
+    now = clock.now()
+    with runs.recorded("reconcile", now=now) as run:
+        result = {"periods": 0, "differ": 0, "unknown": 0}
+        for checked in reconcile.run(now=now):
+            result["periods"] += 1
+            result["differ"] += bool(checked.differences)
+            result["unknown"] += bool(checked.unknown)
+        run.result = result
 
 
 @shared_task

@@ -57,6 +57,19 @@ def active_sql(*, organization: str, start: str, end: str, basis: str) -> str:
     """  # noqa: S608 - expressions of our own code
 
 
+def held_sql(*, organization: str, start: str, end: str) -> str:
+    """Return a SELECT of (series): all that the ledger holds for a period, billed or not.
+
+    Null where it can't answer any more: rows that moved past the end took their sighting within
+    the period along. The arguments are SQL expressions.
+    """
+    return f"""
+    SELECT CASE WHEN count(*) FILTER (WHERE last_seen >= {end}) = 0 THEN count(*) END AS series
+    FROM series_last_seen
+    WHERE organization_id = {organization} AND last_seen >= {start}
+    """  # noqa: S608 - expressions of our own code
+
+
 _BY_PROJECT = """
 SELECT project.id, project.name, project.slug, project.visibility, project.deleted_at IS NOT NULL,
        project.deleted_at IS NULL AND (%(basis)s = 'all' OR project.visibility = 'private'),

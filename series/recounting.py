@@ -38,6 +38,14 @@ def queries() -> Queries:
     return _registered[0]
 
 
+def series_sql(*, organization: str, start: str, end: str) -> str:
+    """Return the recount as a SELECT of its series; the arguments are SQL expressions.
+
+    For statements that recount many organizations at once, each in its own period.
+    """
+    return queries().series % {"organization": organization, "start": start, "end": end}
+
+
 _BY_PROJECT = """
 SELECT project.id, project.name, project.slug, project.visibility, project.deleted_at IS NOT NULL,
        project.deleted_at IS NULL AND (%(basis)s = 'all' OR project.visibility = 'private'),

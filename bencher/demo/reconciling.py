@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from billing import gateway, minutes, money
+from django.db import connection
+
+from billing import evidence, money, reconcile
 from billing.models import BillingPeriod, MeterEvent, Settlement, Statement
 from series import recounting
 from series.counting import Basis
@@ -24,6 +26,8 @@ def figures(period: BillingPeriod) -> Iterator[Figure]:
     yield Figure("statement", _series(statement.series), agrees=True)
     lines = statement.lines.filter(billed=True).count()
     yield Figure("its billed lines", _series(lines), lines == statement.series)
+    hashed = _hash(statement)
+    yield Figure("evidence hash", hashed[:16] + "…", hashed == statement.evidence_sha256)
     recount = recounting.recount(
         period.organization_id,
         start=period.starts_at,
@@ -34,7 +38,7 @@ def figures(period: BillingPeriod) -> Iterator[Figure]:
     event = period.meter_events.get(reason=MeterEvent.Reason.CLOSE)
     delivered = event.sent_at is not None and event.value == statement.series
     yield Figure("closing event, delivered", _series(event.value), delivered)
-    held = _summary(period)
+    held = reconcile.Stripe().summary(period)
     yield Figure("Stripe's meter", _series(held), held == statement.series)
     settlement = Settlement.objects.filter(statement=statement).first()
     if settlement is None:
@@ -45,15 +49,13 @@ def figures(period: BillingPeriod) -> Iterator[Figure]:
     yield Figure("invoice line", quantity + invoiced, settlement.agrees)
 
 
-def _summary(period: BillingPeriod) -> int:
-    stripe = gateway.connect()
-    price = stripe.price(period.stripe_price_id)
-    return stripe.summary(
-        meter_id=price.meter_id,
-        customer_id=period.organization.billing_customer.stripe_customer_id,
-        starts_at=minutes.first_instant(period.starts_at) - minutes.MINUTE,
-        ends_at=minutes.last_minute(period.ends_at) + minutes.MINUTE,
-    )
+def _hash(statement: Statement) -> str:
+    lines = f"(SELECT * FROM billing_statementline WHERE statement_id = {statement.pk}) line"
+    with connection.cursor() as cursor:
+        cursor.execute(evidence.hash_sql(lines))
+        row = cursor.fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def _series(count: int) -> str:

@@ -6,7 +6,14 @@ from uuid import uuid4
 import msgspec
 
 from bencher.tenancy.models import Organization, User
-from billing.models import Checkout, ScheduledRun, Statement, StatementLine, WebhookReceipt
+from billing.models import (
+    Checkout,
+    Drift,
+    ScheduledRun,
+    Statement,
+    StatementLine,
+    WebhookReceipt,
+)
 from ingest import reports, wire
 from series import projects
 from series.models import Project, ProjectMembership, ProjectRole, Visibility
@@ -70,6 +77,15 @@ def _make_billing(organization: Organization, leader: User, number: int, *, now:
     make_line(statement, organization.projects.get(), at=accounts.OCT)
     accounts.make_settlement(statement, difference="")
     accounts.make_event(accounts.make_november(plan), number, at=now - timedelta(hours=1))
+    Drift.objects.create(
+        organization=organization,
+        period=statement.period,
+        reason=Drift.Reason.INVOICE,
+        differences="The invoice differs.",
+        figures={"recount": 1},
+        found_at=now,
+        checked_at=now,
+    )
     Checkout.objects.create(
         organization=organization,
         stripe_session_id=f"cs_{number}",

@@ -56,6 +56,7 @@ class TestList:
                 "$150.00",
                 "240",
                 "17 November 2026, 23:00:00 UTC",
+                "–",
             ]
         ]
 
@@ -64,7 +65,7 @@ class TestList:
         BillingPeriod.objects.update(ends_at=NOV + timedelta(days=1))
 
         assert plan.pk
-        assert listed(desk) == [["Acme", "Pro", "Active", "–", "–", "–", "–", "–", "–"]]
+        assert listed(desk) == [["Acme", "Pro", "Active", *["–"] * 7]]
 
     def test_counts_all_its_rows_at_once(
         self, desk: Client, django_assert_num_queries: DjangoAssertNumQueries

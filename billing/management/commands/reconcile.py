@@ -1,0 +1,83 @@
+"""Compares every figure of every period, by hand."""
+
+import json
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from bencher import clock, progress
+from bencher.dates import rfc3339
+from bencher.tenancy import organizations
+from billing import reconcile
+from billing.reconcile import Checked
+
+
+class Command(BaseCommand):
+    """Compare count, recount, posted value, Stripe's meter, invoice and settlement."""
+
+    help = (
+        "Compare what the ledger counts, what the reports say, what was posted, what Stripe's"
+        " meter holds and what was invoiced, as beat does each night. Nothing is corrected."
+        " Exits 1 if a figure differs or somebody could not be asked."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take an organization and --json."""
+        parser.add_argument(
+            "organization", nargs="?", help="slug or UUID; all of its periods, however old"
+        )
+        parser.add_argument("--json", action="store_true", help="print a JSON line per period")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Reconcile, with progress on a terminal."""
+        organization = None
+        if options["organization"]:
+            organization = organizations.find(options["organization"])
+            if organization is None:
+                raise CommandError(f"There is no organization {options['organization']!r}.")
+        checked, differing, unknown = 0, 0, 0
+        show = _as_json if options["json"] else _as_text
+        for one in reconcile.run(
+            now=clock.now(),
+            organization=organization,
+            progress=progress.bar(sys.stderr, of="periods"),
+        ):
+            checked += 1
+            differing += bool(one.differences)
+            unknown += bool(one.unknown)
+            for line in show(one):
+                self.stdout.write(line)
+        if not options["json"]:
+            self.stdout.write(
+                f"{checked} periods compared, {differing} differ, {unknown} not fully known"
+            )
+        if differing or unknown:
+            sys.exit(1)
+
+
+def _as_json(checked: Checked) -> list[str]:
+    period = checked.period
+    return [
+        json.dumps(
+            {
+                "organization": period.organization.slug,
+                "start_time": rfc3339(period.starts_at),
+                "end_time": rfc3339(period.ends_at),
+                "figures": reconcile.shown(checked),
+                "differences": [
+                    {"reason": found.reason, "difference": found.sentence}
+                    for found in checked.differences
+                ],
+                "unknown": checked.unknown or None,
+            }
+        )
+    ]
+
+
+def _as_text(checked: Checked) -> list[str]:
+    name = f"{checked.period.organization.slug}, {checked.period}"
+    lines = [f"{name}: {found.sentence}" for found in checked.differences]
+    if checked.unknown:
+        lines.append(f"{name}: unknown, {checked.unknown} could not be asked")
+    return lines

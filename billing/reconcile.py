@@ -1,0 +1,194 @@
+"""Reconciling: every figure of every period, asked of whoever holds it, and compared.
+
+Count, recount, the value posted last, Stripe's meter, the invoice and its settlement. What differs
+becomes a Drift row, which resolves once it is gone. Nothing is corrected here.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models import Q, QuerySet
+
+from bencher.tenancy.models import Organization
+from billing import drift, figures, gateway, minutes, posting, settlement
+from billing.drift import AtStripe, Difference
+from billing.figures import Figures
+from billing.models import METERED_STATUSES, BillingPeriod, Drift
+
+logger = logging.getLogger(__name__)
+
+# Older settled periods are asked about by organization: `manage.py reconcile ORGANIZATION`.
+LOOKBACK = timedelta(days=62)
+CHUNK = 50
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What reconciling one period found. `unknown` says who could not be asked."""
+
+    period: BillingPeriod
+    figures: Figures | None
+    stripe: AtStripe | None
+    differences: list[Difference]
+    unknown: str = ""
+
+
+@dataclass(slots=True)
+class Stripe:
+    """Stripe, asked for the figures of periods; prices are asked for once."""
+
+    _meters: dict[str, str] = field(default_factory=dict)
+
+    def of(self, period: BillingPeriod) -> AtStripe:
+        """Return what Stripe holds of a period. Raises GatewayError and NotConfiguredError."""
+        invoiced = None
+        if period.state != BillingPeriod.State.OPEN:
+            invoices = gateway.connect().invoices_of(period.stripe_subscription_id)
+            invoiced = settlement.invoiced(period, invoices)
+        return AtStripe(summary=self.summary(period), invoiced=invoiced)
+
+    def summary(self, period: BillingPeriod) -> int:
+        """Return what the meter holds in the whole minutes of a period, which is the period."""
+        stripe, price = gateway.connect(), period.stripe_price_id
+        if price not in self._meters:
+            self._meters[price] = stripe.price(price).meter_id
+        return stripe.summary(
+            meter_id=self._meters[price],
+            customer_id=period.organization.billing_customer.stripe_customer_id,
+            starts_at=minutes.first_instant(period.starts_at) - minutes.MINUTE,
+            ends_at=minutes.last_minute(period.ends_at) + minutes.MINUTE,
+        )
+
+
+def run(
+    *, now: datetime, organization: Organization | None = None, progress: Progress | None = None
+) -> Iterator[Checked]:
+    """Check every period that may still change, or all of one organization; yield each result.
+
+    Stores and resolves Drift rows as it goes. Whoever can't be asked is unknown: no drift is
+    stored for it and none is resolved, and the others go on.
+    """
+    period_ids = list(_periods(organization, now=now).values_list("id", flat=True))
+    stripe, done = Stripe(), 0
+    for start in range(0, len(period_ids), CHUNK):
+        for checked in _check(period_ids[start : start + CHUNK], stripe, now=now):
+            _store(checked, now=now)
+            done += 1
+            if progress:
+                progress(done, len(period_ids))
+            yield checked
+
+
+def _periods(organization: Organization | None, *, now: datetime) -> QuerySet[BillingPeriod]:
+    begun = BillingPeriod.objects.filter(starts_at__lte=now)
+    if organization is not None:
+        found = begun.filter(organization=organization)
+    else:
+        # An unresolved drift is looked at until it is gone, however old its period.
+        drifting = Drift.objects.filter(resolved_at=None).values("period")
+        found = begun.filter(
+            ~Q(state=BillingPeriod.State.SETTLED)
+            | Q(ends_at__gte=now - LOOKBACK)
+            | Q(pk__in=drifting)
+        )
+    return found.order_by("organization_id", "starts_at")
+
+
+def _check(period_ids: list[int], stripe: Stripe, *, now: datetime) -> Iterator[Checked]:
+    periods = (
+        BillingPeriod.objects.select_related("organization__billing_customer")
+        .order_by("organization_id", "starts_at")
+        .filter(pk__in=period_ids)
+    )
+    found = _figures(period_ids, now=now)
+    for period in periods:
+        if period.pk not in found:
+            yield Checked(period, None, None, [], unknown="our own figures")
+            continue
+        yield _compare(period, found[period.pk], stripe, now=now)
+
+
+def _figures(period_ids: list[int], *, now: datetime) -> dict[int, Figures]:
+    try:
+        found = _read(period_ids, now=now)
+    except DatabaseError:
+        if len(period_ids) == 1:
+            logger.exception("a period can't be reconciled", extra={"period": period_ids[0]})
+            return {}
+        one_by_one = [_figures([period_id], now=now) for period_id in period_ids]
+        return {key: value for each in one_by_one for key, value in each.items()}
+    return {one.period_id: one for one in found}
+
+
+def _read(period_ids: list[int], *, now: datetime) -> list[Figures]:
+    # A failing statement must leave a caller's transaction usable for the other periods.
+    with transaction.atomic():
+        return figures.of(period_ids, statuses=METERED_STATUSES, lagging=now - drift.LAG, now=now)
+
+
+def _compare(period: BillingPeriod, own: Figures, stripe: Stripe, *, now: datetime) -> Checked:
+    held, unknown = None, ""
+    try:
+        held = stripe.of(period)
+    except (gateway.GatewayError, gateway.NotConfiguredError) as error:
+        logger.warning("Stripe can't be asked", extra={"period": period.pk, "why": str(error)})
+        unknown = "Stripe"
+    differences = drift.differences(
+        own,
+        held,
+        close_delay=settings.BILLING_CLOSE_DELAY,
+        is_dark=posting.is_dark(),
+        now=now,
+    )
+    return Checked(period, own, held, differences, unknown)
+
+
+def _store(checked: Checked, *, now: datetime) -> None:
+    unresolved = Drift.objects.filter(period=checked.period, resolved_at=None)
+    if not checked.differences:
+        if not checked.unknown:
+            unresolved.update(resolved_at=now)
+        return
+    found = {
+        "reason": checked.differences[0].reason,
+        "differences": "\n".join(difference.sentence for difference in checked.differences),
+        "figures": shown(checked),
+        "checked_at": now,
+    }
+    Drift.objects.update_or_create(
+        period=checked.period,
+        resolved_at=None,
+        defaults=found,
+        create_defaults={
+            "organization_id": checked.period.organization_id,
+            "found_at": now,
+            **found,
+        },
+    )
+    logger.error(
+        "figures differ",
+        extra={"period": checked.period.pk, "reason": found["reason"]},
+    )
+
+
+def shown(checked: Checked) -> dict[str, Any]:
+    """Return the figures as JSON; what is not known is null."""
+    own, stripe = checked.figures, checked.stripe
+    return {
+        "count": own and own.count,
+        "recount": own and own.recount,
+        "posted": own and own.value,
+        "delivered": own and own.delivered,
+        "stripe": stripe and stripe.summary,
+        "statement": own and own.statement_series,
+        "statement_cents": own and own.statement_cents,
+        "invoice": stripe and stripe.invoiced and asdict(stripe.invoiced),
+        "settlement": own and own.settled_invoice,
+    }
