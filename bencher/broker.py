@@ -16,6 +16,8 @@ VISIBILITY_TIMEOUT_SECONDS = 6 * 3600
 TRANSPORT_OPTIONS = {
     "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
     "socket_connect_timeout": TIMEOUT_SECONDS,
+    # A Redis that takes the connection and never answers would hold a request for ever.
+    "socket_timeout": TIMEOUT_SECONDS,
     "max_retries": 0,
 }
 
@@ -40,3 +42,12 @@ def connect(redis_url: str) -> Redis:
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+def tell(waiting: str) -> None:
+    """Put a word on the list that somebody waits at; it is gone after an hour."""
+    from django.conf import settings
+
+    with connect(settings.REDIS_URL) as redis:
+        redis.rpush(waiting, 1)
+        redis.expire(waiting, 3600)

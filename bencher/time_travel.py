@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import requests
 from celery import current_app
@@ -89,8 +90,14 @@ def _instants(*, after: datetime) -> Iterator[datetime]:
 
 
 def _run(*found: Any) -> None:
+    """Enqueue tasks and wait until they are done, and what they enqueued in turn."""
+    waiting = f"advance:{uuid4()}"
     for task in found:
-        task.delay()
+        task.delay(waiting=waiting)
+    with Redis.from_url(settings.REDIS_URL) as redis:
+        for _ in found:
+            if redis.blpop([waiting], timeout=_IDLE_TIMEOUT_SECONDS) is None:
+                raise TravelError("A task was not done after a minute: is a worker running?")
     wait_until_idle()
 
 
