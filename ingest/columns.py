@@ -2,11 +2,24 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import msgspec
+from django.db import connection
+
+from bencher.db import transaction_required
 from ingest.adapters.results import Results
+from ingest.models import Report
 
 # Reading one series of a wide suite then stays cheap.
 MAX_BENCHMARKS_PER_PART = 1000
+
+_INSERT = """
+INSERT INTO ingest_metriccolumn (
+    organization_id, report_id, iteration, measure_id, part,
+    benchmark_ids, values, lower_values, upper_values
+) VALUES """
+_ROW = "(%s, %s, %s, %s, %s, %s::bigint[], %s::float8[], %s::float8[], %s::float8[])"
 
 
 class AmbiguousNameError(ValueError):
@@ -94,3 +107,31 @@ def series(columns: Sequence[Column]) -> tuple[list[int], list[int]]:
     }
     ordered = sorted(pairs)
     return [benchmark for benchmark, _ in ordered], [measure for _, measure in ordered]
+
+
+@transaction_required
+def insert(report: Report, columns: Sequence[Column]) -> None:
+    """Store the columns of a report in one statement."""
+    if not columns:
+        return
+    parameters: list[Any] = []
+    for column in columns:
+        parameters += [
+            report.organization_id,
+            report.pk,
+            column.iteration,
+            column.measure_id,
+            column.part,
+            _array(column.benchmark_ids),
+            _array(column.values),
+            _array(column.lower_values),
+            _array(column.upper_values),
+        ]
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT + ",".join([_ROW] * len(columns)), parameters)
+
+
+def _array(numbers: Sequence[float | None]) -> str:
+    # An array of numbers is written like a list in JSON, but for its brackets. Written so it costs
+    # a third of what the field and the driver take for a list.
+    return "{" + msgspec.json.encode(numbers)[1:-1].decode() + "}"

@@ -8,7 +8,7 @@ from bencher import clock
 from bencher.errors import ApiError
 from bencher.rest import answering, reading, throttling
 from bencher.tenancy.models import User
-from ingest import dry_run, idempotency, on_the_fly, reports, stored, wire
+from ingest import dry_run, idempotency, reports, stored, wire
 from ingest.adapters.results import AdapterError
 from ingest.columns import AmbiguousNameError
 from ingest.dry_run import JsonDryRun
@@ -27,7 +27,6 @@ _STATUS: dict[type[Exception], int] = {
     NoSuchEntityError: 404,
     reports.PaymentRequiredError: 402,
     reports.IdempotencyConflictError: 409,
-    on_the_fly.ProjectTakenError: 409,
 }
 _REFUSED = tuple(_STATUS)
 
@@ -60,7 +59,10 @@ def answer(
     body: bytes,
     claims: bool = False,
 ) -> HttpResponse:
-    """Accept a report, or tell what accepting it would add. Raises ApiError."""
+    """Accept a report, or tell what accepting it would add.
+
+    Raises ApiError, and ProjectTakenError where the project is not what it was a moment ago.
+    """
     if isinstance(project, Project):
         throttling.count_report(request, project.uuid)
     asked = reading.query(request, Posting)

@@ -14,7 +14,7 @@ from ingest import branches, columns, ignoring, on_the_fly
 from ingest.adapters import builtin_measures, folding, registry
 from ingest.adapters.registry import Adapter
 from ingest.adapters.results import AdapterError, Average, Results
-from ingest.models import MetricColumn, Report
+from ingest.models import Report
 from ingest.on_the_fly import NewProject
 from ingest.wire import InvalidBodyError, JsonNewReport, JsonReportSettings
 from series import dimensions, fence, last_seen, signals
@@ -233,7 +233,7 @@ def _store(sent: Submission, iterations: Sequence[Results], *, now: datetime) ->
             benchmark_counts=benchmark_counts,
             measure_counts=measure_counts,
         )
-        _insert(report, stored.table)
+        columns.insert(report, stored.table)
         return Accepted(report=report, new_series=_record(report, stored), stored=stored)
 
 
@@ -270,23 +270,6 @@ def _measure(name: str) -> dimensions.NewMeasure:
     if known is None:
         return dimensions.NewMeasure(name=name, units="Measure (units)")
     return dimensions.NewMeasure(name=known.name, units=known.units, slug=known.slug)
-
-
-def _insert(report: Report, table: Sequence[columns.Column]) -> None:
-    MetricColumn.objects.bulk_create(
-        MetricColumn(
-            organization_id=report.organization_id,
-            report_id=report.pk,
-            iteration=column.iteration,
-            measure_id=column.measure_id,
-            part=column.part,
-            benchmark_ids=column.benchmark_ids,
-            values=column.values,
-            lower_values=column.lower_values,
-            upper_values=column.upper_values,
-        )
-        for column in table
-    )
 
 
 def _lost_a_race(error: Exception) -> bool:

@@ -8,10 +8,10 @@ from rest_framework.views import APIView
 from bencher.errors import ApiError
 from bencher.rest import reading
 from bencher.rest.documenting import endpoint
-from ingest import posting, run_projects, wire
+from ingest import on_the_fly, posting, run_projects, wire
 from ingest.answers import JsonReport
 from ingest.posting import Posting
-from ingest.wire import JsonNewRun
+from ingest.wire import JsonNewReport, JsonNewRun
 
 
 class Run(APIView):
@@ -37,6 +37,18 @@ class Run(APIView):
             payload = run.report()
         except wire.InvalidBodyError as error:
             raise ApiError(400, str(error)) from error
+        try:
+            return self._answer(request, run, payload, body)
+        except on_the_fly.ProjectTakenError:
+            # Another run made or claimed the project: now it is one that is there.
+            try:
+                return self._answer(request, run, payload, body)
+            except on_the_fly.ProjectTakenError as error:
+                raise ApiError(409, f"The slug {error} is being taken; try again.") from error
+
+    def _answer(
+        self, request: Request, run: JsonNewRun, payload: JsonNewReport, body: bytes
+    ) -> HttpResponse:
         target = run_projects.target(request, run)
         return posting.answer(
             request, project=target.project, payload=payload, body=body, claims=target.claims

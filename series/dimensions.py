@@ -6,7 +6,7 @@ so that concurrent reports with the same new names wait for one another instead 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,9 +23,13 @@ _FIND = {
     "uuids": "uuid = ANY(%(uuids_{kind})s::uuid[])",
 }
 _SELECT = """
-SELECT '{kind}', id, uuid, name, slug, {units}, created_at, modified_at, archived_at
-FROM {table} WHERE project_id = %(project)s AND {condition}
+SELECT '{kind}', {columns} FROM {table} WHERE project_id = %(project)s AND {condition}
 """
+# Instants as microseconds: the driver takes longer for ten thousand of them than PostgreSQL does
+# for finding their rows.
+_COLUMNS = """id, uuid, name, slug, {units}, (extract(epoch FROM created_at) * 1000000)::bigint,
+    (extract(epoch FROM modified_at) * 1000000)::bigint, archived_at"""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _INSERT = """
 INSERT INTO {table} (uuid, project_id, name, slug, created_at, modified_at{column})
@@ -191,21 +195,25 @@ def _find(project_id: int, kinds: Sequence[_Names]) -> list[dict[str, Entity]]:
     parts: list[str] = []
     parameters: dict[str, Any] = {"project": project_id}
     for names in kinds:
-        units = "units" if names.model is Measure else "''"
         for column, values in names.parameters():
             if values:
                 condition = _FIND[column].format(kind=names.kind)
                 parts.append(
                     _SELECT.format(
-                        kind=names.kind, units=units, table=names.table, condition=condition
+                        kind=names.kind,
+                        columns=_columns(names.model),
+                        table=names.table,
+                        condition=condition,
                     )
                 )
                 parameters[f"{column}_{names.kind}"] = values
     rows: dict[str, list[Entity]] = {names.kind: [] for names in kinds}
     with connection.cursor() as cursor:
         cursor.execute("UNION ALL".join(parts), parameters)
-        for kind, *row in cursor.fetchall():
-            rows[kind].append(Entity._make(row))
+        found = cursor.fetchall()
+    instants = _Instants()
+    for kind, *row in found:
+        rows[kind].append(instants.entity(row))
     return [names.match(rows[names.kind]) for names in kinds]
 
 
@@ -282,11 +290,29 @@ def measures_by_id(ids: Iterable[int]) -> dict[int, Entity]:
 
 
 def _by_id(model: type[Dimension], ids: Iterable[int]) -> dict[int, Entity]:
-    units = "units" if model is Measure else "''"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT id, uuid, name, slug, {units}, created_at, modified_at, archived_at"  # noqa: S608 - constants
-            f" FROM {model._meta.db_table} WHERE id = ANY(%s::bigint[])",
+            f"SELECT {_columns(model)} FROM {model._meta.db_table}"  # noqa: S608 - constants
+            " WHERE id = ANY(%s::bigint[])",
             [sorted(ids)],
         )
-        return {row[0]: Entity._make(row) for row in cursor.fetchall()}
+        found = cursor.fetchall()
+    instants = _Instants()
+    return {row[0]: instants.entity(row) for row in found}
+
+
+def _columns(model: type[Dimension]) -> str:
+    return _COLUMNS.format(units="units" if model is Measure else "''")
+
+
+class _Instants(dict[int, datetime]):
+    """Instants by their microseconds; what was made together has one and the same."""
+
+    def __missing__(self, microseconds: int) -> datetime:
+        at = self[microseconds] = _EPOCH + timedelta(microseconds=microseconds)
+        return at
+
+    def entity(self, row: Sequence[Any]) -> Entity:
+        """Return the entity of a row."""
+        id, uuid, name, slug, units, created, modified, archived_at = row
+        return Entity(id, uuid, name, slug, units, self[created], self[modified], archived_at)

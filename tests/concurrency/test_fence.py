@@ -8,7 +8,7 @@ import pytest
 from bencher import clock
 from billing import close
 from billing.models import BillingPeriod, Plan, Statement
-from ingest import reports
+from ingest import columns
 from ingest.models import Report
 from series import counting, fence, last_seen
 from series.counting import Basis
@@ -188,7 +188,7 @@ class TestHoldExclusively:
             before_failing.stop_here()
             raise ArithmeticError
 
-        monkeypatch.setattr(reports, "_insert", insert)
+        monkeypatch.setattr(columns, "insert", insert)
         reporting = begin(lambda: post(of_the_last_minute(3)))
         before_failing.wait_until_reached()
         period = end(plan)

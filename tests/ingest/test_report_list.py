@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid5
 
 import pytest
 from django.db import connection
@@ -163,6 +164,15 @@ class TestGet:
 
         assert read.json() == posted.json()
         assert alice.client.get(posted["Location"]).json() == posted.json()
+
+    def test_gives_each_metric_a_uuid_of_what_it_is_about(self, post: Post) -> None:
+        report = post(report_body(bmf(2), bmf(1), end_time=clock.now())).json()
+
+        for row in (row for iteration in report["results"] for row in iteration):
+            for measured in row["measures"]:
+                about = (row["iteration"], measured["measure"]["uuid"], row["benchmark"]["uuid"])
+                expected = uuid5(UUID(report["uuid"]), "/".join(map(str, about)))
+                assert measured["metric"]["uuid"] == str(expected)
 
     def test_leaves_iterations_out_that_measured_nothing(self, post: Post) -> None:
         answer = post(report_body("{}", bmf(1), '{"a": {}}', end_time=clock.now())).json()
