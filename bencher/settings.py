@@ -31,6 +31,10 @@ REDIS_URL: str = env.str("REDIS_URL")
 INGEST_MAX_BYTES: int = env.int("INGEST_MAX_BYTES", 8 * 1024 * 1024)
 ALLOW_UNCLAIMED_PROJECTS: bool = env.bool("ALLOW_UNCLAIMED_PROJECTS", False)
 
+INGEST_MAX_BENCHMARKS: int = env.int("INGEST_MAX_BENCHMARKS", 20_000)
+INGEST_MAX_MEASURES: int = env.int("INGEST_MAX_MEASURES", 256)
+INGEST_MAX_METRICS: int = env.int("INGEST_MAX_METRICS", 100_000)
+
 # Rate limits, counted on Redis and open without it. Empty: no limit.
 RATE_LIMIT_ADDRESS: str = env.str("RATE_LIMIT_ADDRESS", "4096/minute")
 RATE_LIMIT_KEY: str = env.str("RATE_LIMIT_KEY", "2048/minute;16384/hour;65536/day")

@@ -10,7 +10,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from psycopg import errors
 
 from bencher.tenancy.models import User
-from ingest import branches, columns, ignoring, on_the_fly
+from ingest import branches, columns, ignoring, on_the_fly, size
 from ingest.adapters import builtin_measures, folding, registry
 from ingest.adapters.registry import Adapter
 from ingest.adapters.results import AdapterError, Average, Results
@@ -137,6 +137,7 @@ def read(sent: Submission, *, now: datetime) -> list[Results]:
         ignoring.strip(_read(sent.payload, number, settings.average))
         for number in range(len(sent.payload.results))
     ]
+    size.check(parsed)
     return parsed if settings.fold is None else [folding.fold(parsed, settings.fold)]
 
 
