@@ -48,7 +48,7 @@ def one_connection() -> Iterator[None]:
 
 
 @pytest.fixture
-def leader(db: None) -> Iterator[dict[str, Any]]:
+def leader(db: None) -> dict[str, str]:
     """Return alice, who leads Acme, with her key and a private project's."""
     alice: User = make_user("alice")
     acme = make_organization("Acme", leader=alice)
@@ -82,7 +82,7 @@ class TestFuzz:
         suppress_health_check=list(HealthCheck),
     )
     def test_no_operation_fails_or_answers_what_it_does_not_document(
-        self, case: Any, leader: dict[str, Any]
+        self, case: Any, leader: dict[str, str]
     ) -> None:
         credential = next(CREDENTIALS)
         # Half of the addresses name what is there: otherwise all would be 404.

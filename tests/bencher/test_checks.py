@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 
 from bencher import checks, clock
 from bencher.logs import LineFormatter
@@ -43,7 +44,7 @@ class TestClock:
     ) -> None:
         clock.set_ahead(timedelta(days=1))
         settings.STRIPE_IS_SANDBOX = False
-        monkeypatch.setattr(checks.connection, "close", lambda: None)
+        monkeypatch.setattr(connection, "close", lambda: None)
 
         with pytest.raises(ImproperlyConfigured, match="moved clock"):
             checks.refuse_moved_clock()
