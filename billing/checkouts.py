@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import Q
 from django.urls import reverse
 
 from bencher.tenancy.models import Organization, User
@@ -30,12 +31,9 @@ def has_trial(organization: Organization, user: User) -> bool:
     if settings.PRO_TRIAL_DAYS == 0 or Plan.objects.filter(organization=organization).exists():
         return False
     # An open checkout may still be completed, so another organization's counts too.
-    started = Checkout.objects.filter(
-        started_by=user,
-        with_trial=True,
-        state__in=[Checkout.State.OPEN, Checkout.State.COMPLETED],
-    )
-    return not started.exclude(organization=organization).exists()
+    had = Q(state=Checkout.State.COMPLETED)
+    may_get = Q(state=Checkout.State.OPEN) & ~Q(organization=organization)
+    return not Checkout.objects.filter(had | may_get, started_by=user, with_trial=True).exists()
 
 
 def start(organization: Organization, *, user: User, now: datetime) -> str:

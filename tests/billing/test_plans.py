@@ -214,6 +214,8 @@ class TestCheckout:
         globex = make_organization("Globex", leader=alice)
         assert checkouts.has_trial(acme, alice)
         checkout = self.start(acme, alice)
+        assert checkouts.has_trial(acme, alice)
+        assert not checkouts.has_trial(globex, alice), "the open checkout may be completed"
         self.complete(shop, checkout.stripe_session_id)
         checkouts.complete(checkout.stripe_session_id, now=clock.now())
 
