@@ -11,7 +11,8 @@ from pytest_django import DjangoAssertNumQueries
 from bencher import clock
 from billing import posting, sweep
 from billing.models import BillingPeriod, Level, MeterEvent, Plan, Status
-from series.models import Visibility
+from series import projects
+from series.models import SeriesLastSeen, Visibility
 from tests.billing.conftest import MONTH, make_subscriber, report
 from tests.factories import make_project
 
@@ -81,6 +82,23 @@ class TestStore:
         post(plan)
 
         assert MeterEvent.objects.filter(superseded_at=None).count() == 2
+
+    def test_counts_from_the_first_instant_of_the_period_on(self) -> None:
+        plan, project = make_subscriber("acme")
+        report(project, 3)
+        seen_at = SeriesLastSeen.objects.values_list("last_seen", flat=True)[0]
+
+        BillingPeriod.objects.update(starts_at=seen_at)
+        assert [stored.value for stored in post(plan)] == [3]
+        BillingPeriod.objects.update(starts_at=seen_at + timedelta(microseconds=1))
+        assert [stored.value for stored in post(plan)] == [0]
+
+    def test_a_deleted_project_is_not_counted(self) -> None:
+        plan, project = make_subscriber("acme")
+        report(project, 3)
+        projects.delete(project, now=clock.now(), by=None)
+
+        assert [stored.value for stored in post(plan)] == [0]
 
     def test_the_first_minute_is_left_to_the_period_before(self) -> None:
         plan, _ = make_subscriber("acme")

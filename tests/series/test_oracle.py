@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bencher import clock
+from ingest.models import Report
 from series import counting, fence, projects, recounting
 from series.counting import Basis
 from series.models import Visibility
@@ -194,3 +195,52 @@ class TestBounds:
         assert (
             count(world.acme.pk, start=before, end=bound, basis=Basis.PRIVATE).billed == 1 - counted
         )
+
+
+class TestRecountBounds:
+    @pytest.fixture
+    def world(self) -> World:
+        world = World()
+        world.report(
+            {
+                "project": 0,
+                "testbed": "ci",
+                "branch": "main",
+                "hours": -5,
+                "minutes_ahead": 0,
+                "results": [{"add": {"latency": 1.0}}],
+            }
+        )
+        return world
+
+    def recounted(self, world: World, start: datetime, end: datetime) -> int:
+        return recounting.recount(world.acme.pk, start=start, end=end, basis=Basis.PRIVATE).billed
+
+    def test_the_start_belongs_to_the_period_and_the_end_to_the_next(self, world: World) -> None:
+        at, day = world.now - timedelta(hours=5), timedelta(days=1)
+
+        assert self.recounted(world, at, at + day) == 1
+        assert self.recounted(world, at - day, at) == 0
+
+    def test_deleted_reports_still_prove_activity(self, world: World) -> None:
+        at, day = world.now - timedelta(hours=5), timedelta(days=1)
+        Report.objects.update(deleted_at=world.now)
+
+        assert self.recounted(world, at - day, at + day) == 1
+
+    def test_a_report_at_the_fence_itself_counts_at_its_own_time(self, world: World) -> None:
+        at = world.now - timedelta(hours=2)
+        fence.raise_to(world.acme.pk, at)
+
+        world.report(
+            {
+                "project": 0,
+                "testbed": "ci",
+                "branch": "main",
+                "hours": -2,
+                "minutes_ahead": 0,
+                "results": [{"sub": {"latency": 1.0}}],
+            }
+        )
+
+        assert Report.objects.latest("id").seen_at == at
