@@ -15,7 +15,11 @@ from django.utils.html import format_html
 
 from bencher import dates
 from bencher.read_only_admin import ReadOnlyAdmin, ReadOnlyInline
-from billing import money, overview
+from billing import (
+    mirror_admin,  # noqa: F401 - registers itself
+    money,
+    overview,
+)
 from billing.models import (
     BillingCustomer,
     BillingPeriod,
