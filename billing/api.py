@@ -12,7 +12,7 @@ from bencher.rest import answering
 from bencher.rest.documenting import endpoint
 from bencher.tenancy import access
 from bencher.tenancy.models import Membership, Organization, Role, User
-from billing import pricing, usage
+from billing import usage
 from billing.models import BillingPeriod, Checkout, Level, Plan
 from billing.usage import Usage
 from billing.wire import JsonBand, JsonCustomer, JsonPlan, JsonTier, JsonUsage
@@ -53,17 +53,8 @@ def _usage(organization: Organization, used: Usage) -> JsonUsage:
         active_series=used.count.billed if by_series else None,
         runner_minutes=0,
         counted_at=used.count.counted_at,
-        tier=_band(used.band) if used.band else None,
+        tier=JsonBand.of(used.band) if used.band else None,
         estimate_cents=used.estimate_cents,
-    )
-
-
-def _band(band: pricing.Band) -> JsonBand:
-    return JsonBand(
-        first=band.first,
-        up_to=band.tier.up_to,
-        flat_amount_decimal=str(band.tier.flat_cents),
-        unit_amount_decimal=str(band.tier.unit_cents),
     )
 
 

@@ -4,6 +4,8 @@ from django.urls import path
 
 from billing import views
 from billing.api import UsageDetail
+from billing.series_api import UsageSeries, UsageSimulation
+from billing.statements_api import StatementDetail, StatementList
 
 pages = [
     path("organizations/<slug:organization>/billing/", views.billing, name="billing"),
@@ -20,4 +22,8 @@ pages = [
 ]
 api = [
     path("organizations/<str:organization>/usage", UsageDetail.as_view(), name="usage"),
+    path("organizations/<str:organization>/usage/series", UsageSeries.as_view()),
+    path("organizations/<str:organization>/usage/simulation", UsageSimulation.as_view()),
+    path("organizations/<str:organization>/statements", StatementList.as_view()),
+    path("organizations/<str:organization>/statements/<str:statement>", StatementDetail.as_view()),
 ]

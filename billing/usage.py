@@ -28,25 +28,43 @@ class Usage:
     last_event: MeterEvent | None
 
 
-def current(organization: Organization, *, now: datetime) -> Usage:
-    """Count an organization's active series now, with the price that the count would have."""
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Between which instants an organization's usage is counted now, and of which projects."""
+
+    plan: Plan | None
+    period: BillingPeriod | None
+    starts_at: datetime
+    ends_at: datetime
+    basis: Basis
+
+
+def bounds(organization: Organization, *, now: datetime) -> Bounds:
+    """Return the current period's bounds; without one, the last thirty days and what may come."""
     plan = Plan.objects.filter(organization=organization, ended_at=None).first()
     period = _open_period(plan, now=now)
-    starts_at, ends_at = (
-        (period.starts_at, period.ends_at) if period else (now - TRAILING, now + TRAILING)
-    )
-    count = counting.count_active(
-        organization.pk,
-        start=starts_at,
-        end=ends_at,
+    return Bounds(
+        plan=plan,
+        period=period,
+        starts_at=period.starts_at if period else now - TRAILING,
+        ends_at=period.ends_at if period else now + TRAILING,
         basis=Basis(period.basis) if period else Basis.PRIVATE,
+    )
+
+
+def current(organization: Organization, *, now: datetime) -> Usage:
+    """Count an organization's active series now, with the price that the count would have."""
+    within = bounds(organization, now=now)
+    plan, period = within.plan, within.period
+    count = counting.count_active(
+        organization.pk, start=within.starts_at, end=within.ends_at, basis=within.basis
     )
     ladder = pricing.ladder(period.tiers) if period else ()
     return Usage(
         plan=plan,
         period=period,
-        starts_at=starts_at,
-        ends_at=ends_at if period else now,
+        starts_at=within.starts_at,
+        ends_at=within.ends_at if period else now,
         count=count,
         ladder=ladder,
         band=pricing.band(ladder, count.billed) if ladder else None,

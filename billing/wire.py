@@ -1,13 +1,30 @@
 """Usage and plans as Bencher's clients read them; amounts in cents unless said otherwise."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
+from billing.explaining import Explained, Reason, Source
+from billing.pricing import Band
+
 Count = Annotated[int, Meta(ge=0)]
+Instant = Annotated[datetime, Meta(tz=True)]
+# PostgreSQL's texts hold no NUL.
+Text = Annotated[str, Meta(max_length=1024, pattern=r"^[^\x00]*$")]
+
+CURRENT = "current"
+
+
+def instant(text: str) -> datetime | None:
+    """Return the instant that a text is by RFC 3339, with its zone; None where it is none."""
+    try:
+        return msgspec.convert(text, Instant)
+    except msgspec.ValidationError:
+        return None
 
 
 class JsonCustomer(msgspec.Struct):
@@ -43,6 +60,16 @@ class JsonBand(msgspec.Struct):
     flat_amount_decimal: str
     unit_amount_decimal: str
 
+    @classmethod
+    def of(cls, band: Band) -> "JsonBand":
+        """Return a band of a ladder."""
+        return cls(
+            first=band.first,
+            up_to=band.tier.up_to,
+            flat_amount_decimal=str(band.tier.flat_cents),
+            unit_amount_decimal=str(band.tier.unit_cents),
+        )
+
 
 class JsonPlan(msgspec.Struct):
     """A plan with its open period."""
@@ -76,3 +103,130 @@ class JsonUsage(msgspec.Struct):
     runner_minutes: int | None = None
     tier: JsonBand | None = None
     estimate_cents: int | None = None
+
+
+class Format(StrEnum):
+    """How all series of a period are downloaded."""
+
+    JSON = "json"
+    CSV = "csv"
+    NDJSON = "ndjson"
+    EVIDENCE = "evidence"
+
+
+class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which series to explain, and how. `period` is the start of a billing period or `current`."""
+
+    period: str = CURRENT
+    project: UUID | None = None
+    testbed: UUID | None = None
+    benchmark: UUID | None = None
+    measure: UUID | None = None
+    billed: bool | None = None
+    reason: Reason | None = None
+    search: Text = ""
+    cursor: str = ""
+    per_page: Annotated[int, Meta(ge=1, le=1000)] = 100
+    format: Format | None = None
+
+
+class JsonSeriesPage(msgspec.Struct, kw_only=True):
+    """Series with the reason why each is billed or not; `next` is the cursor of the next page.
+
+    `evidence_sha256` is null until the period is closed.
+    """
+
+    organization: UUID
+    start_time: datetime
+    end_time: datetime
+    kind: str | None
+    source: Source
+    evidence_sha256: str | None
+    series: list[Explained]
+    next: str | None
+
+
+class JsonLateChange(msgspec.Struct):
+    """A flip, deletion or restore in the last two days of a period, or until it was closed."""
+
+    project: UUID
+    series: Count
+    kind: str
+    at: datetime
+    by: UUID | None = None
+
+
+class JsonSettlement(msgspec.Struct):
+    """What Stripe invoiced, and whether it agrees with the statement."""
+
+    invoice: str
+    series: int | None
+    amount_cents: int
+    agrees: bool
+    difference: str
+    settled_at: datetime
+
+
+class JsonStatement(msgspec.Struct, kw_only=True):
+    """A closed period's bill. It never changes."""
+
+    uuid: UUID
+    organization: UUID
+    start_time: datetime
+    end_time: datetime
+    kind: str
+    covered_by_trial: bool
+    active_series: Count
+    total_series: Count
+    price: str
+    tier: JsonBand
+    amount_cents: Count
+    currency: str
+    evidence_sha256: str
+    late_changes: list[JsonLateChange]
+    closed_at: datetime
+    settlement: JsonSettlement | None
+
+
+class JsonStatements(msgspec.Struct):
+    """Statements, newest first; `next` is what `before` must be for the next page."""
+
+    statements: list[JsonStatement]
+    next: datetime | None
+
+
+class StatementsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which statements: those of periods that start before an instant."""
+
+    before: Instant | None = None
+    per_page: Annotated[int, Meta(ge=1, le=100)] = 12
+
+
+class SimulationQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What to leave out, each as often as needed, and how many series to add."""
+
+    drop_project: list[UUID] = []
+    drop_testbed: list[UUID] = []
+    drop_benchmark: list[UUID] = []
+    drop_measure: list[UUID] = []
+    add: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
+
+
+class JsonCost(msgspec.Struct):
+    """What a count costs; null where nobody can tell the price. 0 in a trial."""
+
+    active_series: Count
+    tier: JsonBand | None
+    amount_cents: int | None
+    without_trial_cents: int | None
+
+
+class JsonSimulation(msgspec.Struct):
+    """What the current period costs as it is, and as it would be."""
+
+    organization: UUID
+    start_time: datetime
+    end_time: datetime
+    counted_at: datetime
+    now: JsonCost
+    then: JsonCost

@@ -38,11 +38,14 @@ class ActiveCount:
     counted_at: datetime
 
 
-def active_sql(*, organization: str, start: str, end: str, basis: str) -> str:
+def active_sql(
+    *, organization: str, start: str, end: str, basis: str, without: str = "false"
+) -> str:
     """Return the one way in which active series are counted, as a SELECT of (billed).
 
     The arguments are SQL expressions. One range scan of the covering index, grouped by project;
     visibility is looked at only for the few groups, outside the aggregate, in the same snapshot.
+    A simulation leaves rows out by `without`, a condition on the ledger's columns.
     """
     return f"""
     SELECT coalesce(sum(seen.series), 0)::bigint AS billed
@@ -50,6 +53,7 @@ def active_sql(*, organization: str, start: str, end: str, basis: str) -> str:
         SELECT project_id, count(*) AS series
         FROM series_last_seen
         WHERE organization_id = {organization} AND last_seen >= {start} AND last_seen < {end}
+          AND NOT ({without})
         GROUP BY project_id
     ) seen
     JOIN series_project project ON project.id = seen.project_id

@@ -18,5 +18,8 @@ class NamedOperations(AutoSchema):
     def _verb(self) -> str:
         if self.method != "GET":
             return _VERBS[self.method]
+        if self.path.endswith("}"):
+            return "get"
         parameters: list[Any] = self.get_override_parameters()
-        return "list" if any(found.name == "X-Total-Count" for found in parameters) else "get"
+        is_paged = any(found.name == "X-Total-Count" for found in parameters)
+        return "list" if is_paged else "show"

@@ -1,0 +1,44 @@
+"""Finding an organization's statements, newest first."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from bencher.tenancy.models import Organization
+from billing.models import Statement
+
+
+class NoSuchStatementError(LookupError):
+    """The organization has no such statement."""
+
+
+def of(organization: Organization) -> QuerySet[Statement]:
+    """Return an organization's statements, newest first, with what is shown of them."""
+    return (
+        Statement.objects.filter(organization=organization)
+        .select_related("period", "organization")
+        .prefetch_related("settlements")
+        .order_by("-starts_at")
+    )
+
+
+def page(
+    organization: Organization, *, before: datetime | None, limit: int
+) -> tuple[list[Statement], datetime | None]:
+    """Return up to `limit` statements that start before an instant, and where the next begin."""
+    found = of(organization)
+    if before is not None:
+        found = found.filter(starts_at__lt=before)
+    rows = list(found[: limit + 1])
+    more = len(rows) > limit
+    return rows[:limit], rows[limit - 1].starts_at if more else None
+
+
+def find(organization: Organization, identifier: UUID | datetime) -> Statement:
+    """Return a statement by its UUID or by its period's start. Raises NoSuchStatementError."""
+    wanted = {"uuid": identifier} if isinstance(identifier, UUID) else {"starts_at": identifier}
+    found = of(organization).filter(**wanted).first()
+    if found is None:
+        raise NoSuchStatementError(f"{organization.slug} has no statement {identifier}.")
+    return found

@@ -1,0 +1,210 @@
+"""How PostgreSQL runs the count: one index-only range scan, whatever the statistics say."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from bencher.tenancy.models import Organization
+from billing import explaining
+from billing.explaining import Wanted
+from series import counting, models
+from series.models import Visibility
+from tests.factories import DEC, JAN, NOV, make_organization, make_project, make_user
+
+# Ten testbeds, a thousand benchmarks and ten measures; the others have two fifths of it each.
+SERIES = 100_000
+OTHERS = 5
+PROJECTS = 4
+
+NAMES = """
+INSERT INTO {table} (uuid, project_id, name, slug, created_at, modified_at{more})
+SELECT gen_random_uuid(), %(project)s, 'n' || n, 'n' || n, %(at)s, %(at)s{units}
+FROM generate_series(1, %(number)s) n
+"""
+
+# Half of them seen in December, the others before it.
+ROWS = """
+INSERT INTO series_last_seen
+    (organization_id, project_id, testbed_id, benchmark_id, measure_id, last_seen)
+SELECT %(organization)s, %(project)s, testbed.id, benchmark.id, measure.id,
+       %(at)s::timestamptz + (row_number() OVER () %% 58 - 28) * interval '1 day'
+FROM series_testbed testbed
+JOIN series_benchmark benchmark ON benchmark.project_id = testbed.project_id
+JOIN series_measure measure ON measure.project_id = testbed.project_id
+WHERE testbed.project_id = %(project)s
+"""
+
+
+def run(sql: str, **parameters: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters or None)
+
+
+def vacuum() -> None:
+    """Vacuum until the visibility map is whole; an autovacuum elsewhere may hold it up a while."""
+    for _ in range(300):
+        run("VACUUM series_last_seen")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT relallvisible = relpages FROM pg_class WHERE relname = 'series_last_seen'"
+            )
+            if cursor.fetchone() == (True,):
+                return
+    raise AssertionError("the visibility map never became whole")
+
+
+def make_names(organization: Organization, number: int, *, benchmarks: int) -> int:
+    """Create a project with ten testbeds, that many benchmarks and ten measures."""
+    visibility = Visibility.PRIVATE if number else Visibility.PUBLIC
+    project = make_project(f"P {number}", organization=organization, visibility=visibility)
+    for model, rows in ((models.Testbed, 10), (models.Benchmark, benchmarks), (models.Measure, 10)):
+        units = model is models.Measure
+        sql = NAMES.format(
+            table=model._meta.db_table,
+            more=", units" if units else "",
+            units=", 'ns'" if units else "",
+        )
+        run(sql, project=project.pk, number=rows, at=NOV)
+    return project.pk
+
+
+def make_rows(organization: Organization) -> None:
+    for project in organization.projects.all():
+        run(ROWS, organization=organization.pk, project=project.pk, at=DEC)
+
+
+@pytest.fixture
+def acme(committed_db: str) -> Organization:
+    """Return an organization of 100,000 series in four projects, among others; no rows yet."""
+    # The tests say when statistics are gathered.
+    run("ALTER TABLE series_last_seen SET (autovacuum_enabled = off)")
+    leader = make_user("alice")
+    acme = make_organization("Acme", leader=leader)
+    for number in range(PROJECTS):
+        make_names(acme, number, benchmarks=SERIES // 100 // PROJECTS)
+    for other in range(OTHERS):
+        organization = make_organization(f"Other {other}", leader=leader)
+        make_names(organization, 1, benchmarks=SERIES // 250)
+        make_rows(organization)
+    return acme
+
+
+def plan(organization: Organization) -> dict[str, Any]:
+    """Return how PostgreSQL would count an organization's December."""
+    sql = counting.active_sql(
+        organization="%(organization)s", start="%(start)s", end="%(end)s", basis="'private'"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"EXPLAIN (FORMAT JSON) {sql}",
+            {"organization": organization.pk, "start": DEC, "end": JAN},
+        )
+        row = cursor.fetchone()
+    assert row is not None
+    found = row[0] if isinstance(row[0], list) else json.loads(row[0])
+    root: dict[str, Any] = found[0]["Plan"]
+    return root
+
+
+def nodes(root: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield root
+    for below in root.get("Plans", []):
+        yield from nodes(below)
+
+
+def assert_is_one_range_scan(root: dict[str, Any], *, kind: str = "Index Only Scan") -> None:
+    """Assert that the ledger is read in one range of its index, and joined only when grouped."""
+    by_index = [
+        node for node in nodes(root) if node.get("Index Name") == "series_last_seen_by_time"
+    ]
+    assert [node["Node Type"] for node in by_index] == [kind], root
+    condition = by_index[0]["Index Cond"]
+    assert condition.count("organization_id") == 1
+    assert condition.count("last_seen") == 2
+    ledger = [node for node in nodes(root) if node.get("Relation Name") == "series_last_seen"]
+    assert len(ledger) == 1
+    assert "Filter" not in ledger[0]
+    grouped = [
+        node
+        for node in nodes(root)
+        if node["Node Type"] == "Aggregate"
+        and "project_id" in " ".join(node.get("Group Key", []))
+        and any(below is ledger[0] for below in nodes(node))
+    ]
+    assert grouped, root
+    below = {node["Node Type"] for node in nodes(grouped[0])}
+    assert not below & {"Nested Loop", "Hash Join", "Merge Join"}, below
+
+
+@pytest.mark.slow
+class TestCount:
+    """In two tests, because the rows take longer than the plans."""
+
+    def test_is_an_index_only_range_scan_with_statistics_or_without(
+        self, acme: Organization
+    ) -> None:
+        run("ANALYZE series_last_seen")
+        make_rows(acme)
+        vacuum()
+        # The statistics know of no row of this organization.
+        assert_is_one_range_scan(plan(acme))
+
+        run("ANALYZE series_last_seen")
+        assert_is_one_range_scan(plan(acme))
+        december = counting.count_active(acme.pk, start=DEC, end=JAN, basis=counting.Basis.PRIVATE)
+        assert SERIES / 3 < december.billed < sum(p.series for p in december.projects) < SERIES
+
+        run("DELETE FROM series_last_seen WHERE last_seen >= %(at)s", at=DEC + timedelta(days=2))
+        # They remember rows that are gone.
+        assert_is_one_range_scan(plan(acme))
+
+    def test_reads_no_other_rows_where_nothing_was_ever_vacuumed(self, acme: Organization) -> None:
+        """Then no page is known to be visible to all, and the rows are looked at too.
+
+        PostgreSQL takes random reads for dear by default and does so page by page.
+        """
+        make_rows(acme)
+
+        assert_is_one_range_scan(plan(acme), kind="Bitmap Index Scan")
+
+        run("SET random_page_cost = 1.1")
+        assert_is_one_range_scan(plan(acme))
+
+
+@pytest.mark.slow
+class TestExplain:
+    def test_a_page_reads_the_key_in_its_order_and_stops(self, acme: Organization) -> None:
+        """However many series there are, a page costs a page."""
+        make_rows(acme)
+        vacuum()
+        run("ANALYZE")
+        of = explaining.subject(acme, start=None, now=DEC + timedelta(days=29))
+
+        _, second = explaining.page(of, Wanted(), cursor="", limit=100)
+        assert second is not None
+
+        for cursor in ("", second):
+            root = explained(partial(explaining.page, of, Wanted(), cursor=cursor, limit=100))
+            (ledger,) = [n for n in nodes(root) if n.get("Relation Name") == "series_last_seen"]
+            assert ledger["Index Name"] == "series_last_seen_pkey"
+            assert ledger["Actual Rows"] <= 101
+            assert "Sort" not in {node["Node Type"] for node in nodes(root)}
+
+
+def explained(act: Callable[[], object]) -> dict[str, Any]:
+    """Return how PostgreSQL ran the first statement of a function."""
+    with CaptureQueriesContext(connection) as captured:
+        act()
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {captured[0]['sql']}")
+        row = cursor.fetchone()
+    assert row is not None
+    found = row[0] if isinstance(row[0], list) else json.loads(row[0])
+    root: dict[str, Any] = found[0]["Plan"]
+    return root

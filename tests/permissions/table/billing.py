@@ -1,0 +1,26 @@
+"""What an organization uses and was billed: for its leaders."""
+
+from billing.models import Plan, Statement
+from series.models import Project
+from tests.factories import NOV, make_plan
+from tests.pages import accounts
+from tests.permissions.rules import Row, Scope
+
+_PATH = "/v0/organizations/{organization}"
+
+ROWS = [
+    Row(method="get", path=_PATH + path, scope=Scope.ORGANIZATION, needs="manage")
+    for path in ("/usage/series", "/usage/simulation", "/statements", "/statements/{statement}")
+]
+
+
+def objects(project: Project) -> dict[str, str]:
+    """Close a period of the project's organization, once."""
+    organization = project.organization
+    statement = Statement.objects.filter(organization=organization).first()
+    if statement is None:
+        plan = make_plan(organization)
+        statement = accounts.make_october_statement(plan, series=0, amount_cents=10000)
+        # Other rows are about organizations that have no plan.
+        Plan.objects.filter(pk=plan.pk).update(ended_at=NOV)
+    return {"statement": str(statement.uuid)}
