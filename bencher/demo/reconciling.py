@@ -7,7 +7,7 @@ from django.db import connection
 
 from billing import evidence, money, reconcile
 from billing.models import BillingPeriod, MeterEvent, Settlement, Statement
-from series import recounting
+from series import counting, recounting
 from series.counting import Basis
 
 
@@ -28,6 +28,13 @@ def figures(period: BillingPeriod) -> Iterator[Figure]:
     yield Figure("its billed lines", _series(lines), lines == statement.series)
     hashed = _hash(statement)
     yield Figure("evidence hash", hashed[:16] + "…", hashed == statement.evidence_sha256)
+    held = _held_by_ledger(period)
+    moved_on = "its rows moved on"
+    yield Figure(
+        "ledger, billed or not",
+        moved_on if held is None else _series(held),
+        agrees=held in (None, statement.total_series),
+    )
     recount = recounting.recount(
         period.organization_id,
         start=period.starts_at,
@@ -38,8 +45,8 @@ def figures(period: BillingPeriod) -> Iterator[Figure]:
     event = period.meter_events.get(reason=MeterEvent.Reason.CLOSE)
     delivered = event.sent_at is not None and event.value == statement.series
     yield Figure("closing event, delivered", _series(event.value), delivered)
-    held = reconcile.Stripe().summary(period)
-    yield Figure("Stripe's meter", _series(held), held == statement.series)
+    metered = reconcile.Stripe().summary(period)
+    yield Figure("Stripe's meter", _series(metered), metered == statement.series)
     settlement = Settlement.objects.filter(statement=statement).first()
     if settlement is None:
         yield Figure("invoice line", "no invoice found", agrees=False)
@@ -47,6 +54,17 @@ def figures(period: BillingPeriod) -> Iterator[Figure]:
     invoiced = money.written(settlement.amount_cents, statement.currency)
     quantity = "" if settlement.series is None else f"{_series(settlement.series)}, "
     yield Figure("invoice line", quantity + invoiced, settlement.agrees)
+
+
+def _held_by_ledger(period: BillingPeriod) -> int | None:
+    held = counting.held_sql(organization="%(organization)s", start="%(start)s", end="%(end)s")
+    bounds = {"start": period.starts_at, "end": period.ends_at}
+    with connection.cursor() as cursor:
+        cursor.execute(held, {"organization": period.organization_id, **bounds})
+        row = cursor.fetchone()
+    assert row is not None
+    series: int | None = row[0]
+    return series
 
 
 def _hash(statement: Statement) -> str:

@@ -39,11 +39,17 @@ def tell(*, logs: Path) -> bool:
     _subscribe(scene)
     _report(scene, select="sha256 or crc32 or bisect")
     _posted(scene)
-    trial, paid = _trial_ends(scene)
+    trial, first = _trial_ends(scene)
     _report(scene, select="")
     _posted(scene)
-    _period_ends(paid)
-    return all([*_compare(scene, trial), *_compare(scene, paid)])
+    _period_ends(first)
+    second = _open_period()
+    # The same series again: in the ledger they leave the first period for the second.
+    _report(scene, select="")
+    _posted(scene)
+    _period_ends(second)
+    agreed = [agrees for period in (trial, first, second) for agrees in _compare(period)]
+    return _reconcile() and all(agreed)
 
 
 def _organization(logs: Path) -> Scene:
@@ -107,18 +113,28 @@ def _trial_ends(scene: Scene) -> tuple[BillingPeriod, BillingPeriod]:
 
 
 def _period_ends(paid: BillingPeriod) -> None:
-    _chapter("Time moves to the end of the paid period and past the invoice")
+    _chapter(f"Time moves past {paid.ends_at:%d %b %Y}, the period's end, and past the invoice")
     _advance(paid.ends_at + timedelta(hours=2))
     statement = Statement.objects.get(period=paid)
     _say("statement", f"{statement.series} series, {_amount(statement)}")
 
 
-def _compare(scene: Scene, period: BillingPeriod) -> Iterator[bool]:
-    kind = "the trial" if period.kind == BillingPeriod.Kind.TRIAL else "the paid period"
-    _chapter(f"Every figure of {kind}, {period.starts_at:%d %b} to {period.ends_at:%d %b %Y}")
+def _compare(period: BillingPeriod) -> Iterator[bool]:
+    _chapter(
+        f"Every figure of the {period.kind} period,"
+        f" {period.starts_at:%d %b} to {period.ends_at:%d %b %Y}"
+    )
     for figure in reconciling.figures(period):
         _say(figure.name, f"{figure.shown:<24} {'agrees' if figure.agrees else 'DIFFERS'}")
         yield figure.agrees
+
+
+def _reconcile() -> bool:
+    _chapter("And what the nightly reconciliation says of all periods")
+    found = run("manage.py", "reconcile", "--json", env=dict(os.environ)).splitlines()
+    differing = [line for line in map(json.loads, found) if line["differences"]]
+    _say("manage.py reconcile", f"{len(found)} periods compared, {len(differing)} differ")
+    return not differing
 
 
 def _advance(to: datetime) -> None:
