@@ -1,0 +1,88 @@
+"""Subscriptions, their items and the items' periods."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from billing.gateway.client import Client, ask
+from billing.gateway.reading import instant, instant_or_none, metadata, reference
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of a subscription, with its current period."""
+
+    id: str
+    price_id: str
+    product_id: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscription as Stripe has it now."""
+
+    id: str
+    customer_id: str
+    status: str
+    items: tuple[Item, ...]
+    organization_uuid: str
+    cancel_at_period_end: bool
+    trial_ends_at: datetime | None
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class Subscriptions(Client):
+    """Calls about subscriptions."""
+
+    def subscribe(
+        self,
+        *,
+        customer_id: str,
+        organization_uuid: str,
+        price_ids: list[str],
+        trial_days: int | None,
+    ) -> Subscription:
+        """Create a subscription without a checkout, as staff do for a customer."""
+        parameters: dict[str, Any] = {
+            "customer": customer_id,
+            "items": [{"price": price} for price in price_ids],
+            "metadata": {"organization": organization_uuid},
+        }
+        if trial_days:
+            parameters["trial_period_days"] = trial_days
+        created = ask(
+            lambda: self._client.v1.subscriptions.create(parameters)  # type: ignore[arg-type]
+        )
+        return _subscription(created)
+
+    def subscription(self, subscription_id: str) -> Subscription:
+        """Return a subscription as it is now."""
+        return _subscription(ask(lambda: self._client.v1.subscriptions.retrieve(subscription_id)))
+
+
+def _subscription(found: Any) -> Subscription:
+    # dj-stripe gives StripeObject a method called items, so the field needs its brackets.
+    items = tuple(
+        Item(
+            id=item.id,
+            price_id=item.price.id,
+            product_id=reference(item.price.product),
+            starts_at=instant(item.current_period_start),
+            ends_at=instant(item.current_period_end),
+        )
+        for item in found["items"].data
+    )
+    return Subscription(
+        id=found.id,
+        customer_id=reference(found.customer),
+        status=found.status,
+        items=items,
+        organization_uuid=metadata(found).get("organization", ""),
+        cancel_at_period_end=bool(found.cancel_at_period_end),
+        trial_ends_at=instant_or_none(found.trial_end),
+        started_at=instant(found.start_date),
+        ended_at=instant_or_none(found.ended_at),
+    )
