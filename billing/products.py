@@ -1,0 +1,26 @@
+"""Which of Stripe's products is which plan. All are settings, and each may be missing."""
+
+from django.conf import settings
+
+from billing.models import Level
+
+
+def of(level: Level) -> str:
+    """Return the product of a level; empty where it is not configured, and so not sold."""
+    product: str = {
+        Level.PRO: settings.ACTIVE_SERIES_PRODUCT,
+        Level.TEAM: settings.TEAM_PRODUCT,
+        Level.ENTERPRISE: settings.ENTERPRISE_PRODUCT,
+    }[level]
+    return product
+
+
+def level(product_id: str) -> Level | None:
+    """Return the level that a product is sold as; None for every other product."""
+    levels = (level for level in Level if product_id and of(level) == product_id)
+    return next(levels, None)
+
+
+def is_bare_metal(product_id: str) -> bool:
+    """Tell whether a product is minutes of bare-metal runners, which are beside the plan."""
+    return bool(product_id) and product_id == settings.BARE_METAL_PRODUCT
