@@ -63,6 +63,10 @@ STRIPE_API_VERSION = "2026-08-26.dahlia"
 # The sandbox is a process of this machine; whatever else speaks for Stripe is taken for Stripe.
 STRIPE_IS_SANDBOX = urlsplit(STRIPE_API_BASE).hostname in ("127.0.0.1", "localhost", "::1")
 
+# Mail. Where no server is named, notices are written to the worker's output.
+_email = env.dj_email_url("EMAIL_URL", "console://")
+DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", "billing@localhost")
+
 LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO")
 
 try:
@@ -77,6 +81,14 @@ if ACTIVE_SERIES_VISIBILITY not in ("private", "all"):
     raise ImproperlyConfigured("ACTIVE_SERIES_VISIBILITY is neither 'private' nor 'all'.")
 
 BILLING_CONFIGURED = bool(STRIPE_SECRET_KEY)
+
+EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _email["EMAIL_HOST"], _email["EMAIL_PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _email["EMAIL_USE_TLS"], _email["EMAIL_USE_SSL"]
+EMAIL_FILE_PATH = _email["EMAIL_FILE_PATH"]
+# A mail server that hangs must not hold the worker.
+EMAIL_TIMEOUT = 20
 
 INSTALLED_APPS = [
     "bencher",

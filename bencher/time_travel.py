@@ -17,7 +17,7 @@ from django.conf import settings
 from redis import Redis
 
 from bencher import clock
-from billing import tasks
+from billing import noticing, tasks
 from billing.models import BillingPeriod
 
 # Within the five minutes in which pre-close posts.
@@ -66,12 +66,14 @@ def _step(at: datetime, *, say: Say) -> None:
     if at.time().replace(microsecond=0) == settings.BILLING_SWEEP_AT:
         say(f"{at:%F %T} nightly sweep")
         _run(tasks.nightly_sweep)
+        _run(tasks.send_notices)
         return
     say(f"{at:%F %T}")
     _run(tasks.sync_plans)
     _run(tasks.pre_close, tasks.close_periods)
     _run(tasks.send_meter_events)
     _run(tasks.sync_plans)
+    _run(tasks.send_notices)
 
 
 def _instants(*, after: datetime) -> Iterator[datetime]:
@@ -84,7 +86,7 @@ def _instants(*, after: datetime) -> Iterator[datetime]:
     for ends_at in BillingPeriod.objects.filter(state=BillingPeriod.State.OPEN).values_list(
         "ends_at", flat=True
     ):
-        for lead in (-PRE_CLOSE_LEAD, settings.BILLING_CLOSE_DELAY):
+        for lead in (-noticing.TRIAL_ENDS_WITHIN, -PRE_CLOSE_LEAD, settings.BILLING_CLOSE_DELAY):
             if ends_at + lead > after:
                 yield ends_at + lead
 

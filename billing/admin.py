@@ -23,9 +23,11 @@ from billing import (
 from billing.models import (
     BillingCustomer,
     BillingPeriod,
+    Budget,
     Checkout,
     Drift,
     MeterEvent,
+    Notice,
     Plan,
     ScheduledRun,
     Settlement,
@@ -312,6 +314,39 @@ class DriftAdmin(ReadOnlyAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Allow the link from a plan to the drifts of its organization."""
         return lookup == "organization__id__exact" or super().lookup_allowed(lookup, value, request)
+
+
+@admin.register(Budget)
+class BudgetAdmin(ReadOnlyAdmin):
+    """What organizations mean to stay below."""
+
+    list_display = ("organization", "unit", "limit", "thresholds", "set_by", "set_at")
+    list_filter = ("unit",)
+    list_select_related = ("organization", "set_by")
+    search_fields = OF_ORGANIZATION
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    """What leaders were told by e-mail."""
+
+    list_display = (
+        "organization",
+        "kind",
+        "about",
+        "noticed_at",
+        "sent_at",
+        "attempts",
+        "given_up_at",
+        "failure",
+    )
+    list_filter = (
+        "kind",
+        ("sent_at", admin.EmptyFieldListFilter),
+        ("given_up_at", admin.EmptyFieldListFilter),
+    )
+    list_select_related = ("organization",)
+    search_fields = OF_ORGANIZATION
 
 
 @admin.register(WebhookReceipt)

@@ -13,6 +13,8 @@ from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Now
 
 from bencher.tenancy.models import Organization
+from billing.notice_models import Budget as Budget  # noqa: PLC0414 - a model of this app
+from billing.notice_models import Notice as Notice  # noqa: PLC0414
 from series.counting import Basis
 
 

@@ -16,6 +16,8 @@ from billing import (
     close,
     gateway,
     hints,
+    mailing,
+    noticing,
     outbox,
     plans,
     posting,
@@ -107,6 +109,14 @@ def close_periods(**_: object) -> None:
     closed = [attempt for attempt in close.close_due(now=clock.now()) if attempt.statement]
     if closed:
         send_meter_events.delay()
+
+
+@shared_task
+def send_notices(**_: object) -> None:
+    """Tell leaders by e-mail what has happened and they have not been told yet."""
+    now = clock.now()
+    noticing.find(now=now)
+    mailing.send_due(now=now)
 
 
 @shared_task

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing import views
+from billing import alert_views, views
 from billing.api import UsageDetail
 from billing.series_api import UsageSeries, UsageSimulation
 from billing.statements_api import StatementDetail, StatementList
@@ -18,6 +18,12 @@ pages = [
         "organizations/<slug:organization>/billing/checkout/complete/",
         views.complete_checkout,
         name="checkout-return",
+    ),
+    path("organizations/<slug:organization>/billing/alerts/", alert_views.alerts, name="alerts"),
+    path(
+        "organizations/<slug:organization>/billing/alerts/budget/<slug:unit>/",
+        alert_views.set_budget,
+        name="budget",
     ),
 ]
 api = [

@@ -7,8 +7,10 @@ import msgspec
 
 from bencher.tenancy.models import Organization, User
 from billing.models import (
+    Budget,
     Checkout,
     Drift,
+    Notice,
     ScheduledRun,
     Statement,
     StatementLine,
@@ -85,6 +87,12 @@ def _make_billing(organization: Organization, leader: User, number: int, *, now:
         figures={"recount": 1},
         found_at=now,
         checked_at=now,
+    )
+    Budget.objects.create(
+        organization=organization, unit="series", limit=100, set_by=leader, set_at=now
+    )
+    Notice.objects.create(
+        organization=organization, kind="payment-failed", about="past_due", noticed_at=now
     )
     Checkout.objects.create(
         organization=organization,

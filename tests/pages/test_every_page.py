@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.test import Client
 
 from bencher.tenancy.models import Organization, User
+from billing.models import Notice
 from series.models import Visibility
 from tests.factories import make_plan, make_project
 from tests.pages import accounts
@@ -18,6 +19,7 @@ from tests.pages.reading import soup, words
 
 Browsers = Callable[[User], Client]
 BILLING = "/organizations/acme/billing/"
+ALERTS = f"{BILLING}alerts/"
 
 
 def _without_a_plan(acme: Organization, now: datetime) -> None:
@@ -28,7 +30,16 @@ def _with_everything(acme: Organization, now: datetime) -> None:
     plan = make_plan(acme)
     statement = accounts.make_october_statement(plan, series=1, amount_cents=10000)
     accounts.make_settlement(statement, difference="")
-    accounts.make_event(accounts.make_november(plan), 3, at=now)
+    period = accounts.make_november(plan)
+    accounts.make_event(period, 3, at=now)
+    Notice.objects.create(
+        organization=acme,
+        period=period,
+        kind=Notice.Kind.TIER_CROSSED,
+        about="band 2",
+        figures={"band": 1, "series": 300, "counted_at": now.isoformat()},
+        noticed_at=now,
+    )
     project = make_project("Engine", organization=acme, visibility=Visibility.PRIVATE)
     accounts.make_series(project, 3, at=now)
 
@@ -39,6 +50,8 @@ PAGES: list[Any] = [
     pytest.param(("GET", "/organizations/", "alice", _without_a_plan, 200), id="organizations"),
     pytest.param(("GET", BILLING, "alice", _without_a_plan, 200), id="no-plan"),
     pytest.param(("GET", BILLING, "alice", _with_everything, 200), id="plan"),
+    pytest.param(("GET", ALERTS, "alice", _without_a_plan, 200), id="no-alerts"),
+    pytest.param(("GET", ALERTS, "alice", _with_everything, 200), id="alerts"),
     pytest.param(("GET", BILLING, "bob", _with_everything, 403), id="forbidden"),
     pytest.param(("GET", BILLING, "charlie", _with_everything, 404), id="not-found"),
     pytest.param(("GET", "/nothing/", None, _without_a_plan, 404), id="not-found-signed-out"),
