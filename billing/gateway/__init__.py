@@ -2,6 +2,7 @@
 
 Two kinds of failure come out of it. A TemporaryError may have been applied or not, and is to be
 tried again; a RefusedError was answered, will be answered so again, and carries Stripe's words.
+A KeyRefusedError is temporary too, for whatever waits: it is our key that has to change.
 """
 
 from functools import cache
@@ -9,40 +10,83 @@ from functools import cache
 from django.conf import settings
 
 from billing.gateway.checkouts import Checkouts, CheckoutSession
-from billing.gateway.customers import Customers
+from billing.gateway.credits import CreditGrant, CreditNote, Credits
+from billing.gateway.customers import Card, Customers, Payer
 from billing.gateway.errors import (
     Answer,
+    ForgedError,
     GatewayError,
+    KeyRefusedError,
     NotConfiguredError,
     RefusedError,
     TemporaryError,
 )
 from billing.gateway.invoices import Invoice, InvoiceLine, Invoices
-from billing.gateway.meters import Meters
-from billing.gateway.prices import Price, Prices
+from billing.gateway.meters import Meter, Meters
+from billing.gateway.portal import Portal, PortalConfiguration, PortalFeatures
+from billing.gateway.prices import Price, Prices, Product
+from billing.gateway.schedules import Phase, Schedule, Schedules
 from billing.gateway.subscriptions import Item, Subscription, Subscriptions
+from billing.gateway.webhooks import (
+    EventDestination,
+    MeterErrorCount,
+    MeterErrorReport,
+    SampleError,
+    ThinEvent,
+    WebhookEndpoint,
+    Webhooks,
+)
 
 __all__ = [
     "Answer",
+    "Card",
     "CheckoutSession",
+    "CreditGrant",
+    "CreditNote",
+    "EventDestination",
+    "ForgedError",
     "Gateway",
     "GatewayError",
     "Invoice",
     "InvoiceLine",
     "Item",
+    "KeyRefusedError",
+    "Meter",
+    "MeterErrorCount",
+    "MeterErrorReport",
     "NotConfiguredError",
+    "Payer",
+    "Phase",
+    "PortalConfiguration",
+    "PortalFeatures",
     "Price",
+    "Product",
     "RefusedError",
+    "SampleError",
+    "Schedule",
     "Subscription",
     "TemporaryError",
+    "ThinEvent",
+    "WebhookEndpoint",
     "connect",
 ]
 
 
-class Gateway(Customers, Checkouts, Subscriptions, Prices, Meters, Invoices):
+class Gateway(
+    Customers,
+    Checkouts,
+    Subscriptions,
+    Schedules,
+    Prices,
+    Meters,
+    Invoices,
+    Credits,
+    Portal,
+    Webhooks,
+):
     """Stripe, reached with one key and one pinned version of its API.
 
-    Every method raises TemporaryError and RefusedError. Each noun's calls stand in its module.
+    Every call raises TemporaryError and RefusedError. Each noun's calls stand in its module.
     """
 
 

@@ -1,10 +1,11 @@
 """Stripe's hosted checkout."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from billing.gateway.client import Client, ask
-from billing.gateway.reading import reference
+from billing.gateway.client import PAGE, Client, ask, ask_all
+from billing.gateway.reading import nothing, reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +28,21 @@ class Checkouts(Client):
         *,
         customer_id: str,
         organization_uuid: str,
-        price_ids: list[str],
+        price_ids: Sequence[str],
         trial_days: int | None,
         success_url: str,
         cancel_url: str,
+        terms: bool = False,
     ) -> CheckoutSession:
-        """Open a hosted checkout for a subscription; metered items carry no quantity."""
+        """Open a hosted checkout for a subscription; metered items carry no quantity.
+
+        With `terms` the customer must agree to the terms of service, whose address has to be set
+        in Stripe's dashboard, else Stripe refuses.
+        """
         subscription: dict[str, Any] = {"metadata": {"organization": organization_uuid}}
         if trial_days:
             subscription["trial_period_days"] = trial_days
-        parameters: dict[str, Any] = {
+        parameters: Any = {
             "mode": "subscription",
             "customer": customer_id,
             "client_reference_id": organization_uuid,
@@ -45,18 +51,27 @@ class Checkouts(Client):
             "success_url": success_url,
             "cancel_url": cancel_url,
         }
-        created = ask(
-            lambda: self._client.v1.checkout.sessions.create(parameters)  # type: ignore[arg-type]
-        )
-        return _checkout(created)
+        if terms:
+            parameters["consent_collection"] = {"terms_of_service": "required"}
+        return ask(lambda: self._client.v1.checkout.sessions.create(parameters), _checkout)
 
     def checkout(self, session_id: str) -> CheckoutSession:
         """Return a checkout as it is now."""
-        return _checkout(ask(lambda: self._client.v1.checkout.sessions.retrieve(session_id)))
+        return ask(lambda: self._client.v1.checkout.sessions.retrieve(session_id), _checkout)
+
+    def checkouts_of(self, customer_id: str, *, status: str | None = None) -> list[CheckoutSession]:
+        """Return a customer's checkouts, newest first: all, or those open, complete or expired."""
+        parameters: Any = {"customer": customer_id, "limit": PAGE}
+        if status:
+            parameters["status"] = status
+        return ask_all(lambda: self._client.v1.checkout.sessions.list(parameters), _checkout)
 
     def expire_checkout(self, session_id: str) -> None:
-        """Expire an open checkout, so that nobody can complete it any more."""
-        ask(lambda: self._client.v1.checkout.sessions.expire(session_id))
+        """Expire an open checkout, so that nobody can complete it any more.
+
+        Stripe refuses where it is open no more, as when it was completed in this moment.
+        """
+        ask(lambda: self._client.v1.checkout.sessions.expire(session_id), nothing)
 
 
 def _checkout(found: Any) -> CheckoutSession:

@@ -1,16 +1,17 @@
 """The client under every call: one key, one version, time-outs and retries."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import stripe
 from django.conf import settings
 
-from billing.gateway.errors import translated
+from billing.gateway import errors
 
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 10
 RETRIES = 2
+PAGE = 100
 
 T = TypeVar("T")
 
@@ -25,15 +26,25 @@ class Client:
 
     def ensure(self, create: Callable[[stripe.StripeClient], T]) -> T:
         """Run one call of the set-up command against the client."""
-        return ask(lambda: create(self._client))
+        answered: T = ask(lambda: create(self._client), lambda answer: answer)
+        return answered
 
 
-def ask(request: Callable[[], T]) -> T:
-    """Return the answer to a request. Raises TemporaryError and RefusedError."""
+def ask(request: Callable[[], Any], read: Callable[[Any], T]) -> T:
+    """Return what is read from the answer to a request. Raises TemporaryError and RefusedError."""
     try:
-        return request()
+        answered = request()
+        try:
+            return read(answered)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise errors.unreadable(error) from error
     except stripe.StripeError as error:
-        raise translated(error) from error
+        raise errors.translated(error) from error
+
+
+def ask_all(request: Callable[[], Any], read: Callable[[Any], T]) -> list[T]:
+    """Return everything of a list, over all its pages. Raises TemporaryError and RefusedError."""
+    return ask(request, lambda page: [read(found) for found in page.auto_paging_iter()])
 
 
 def _client(key: str, base: str, *, retries: int) -> stripe.StripeClient:

@@ -1,26 +1,46 @@
-"""How a call to Stripe fails: for now, or for good."""
+"""How a call to Stripe fails: for now, for good, or for the want of the right key."""
 
+import logging
+import re
 from typing import Any
 
 import stripe
 
+logger = logging.getLogger(__name__)
+
 Answer = dict[str, Any]
+
+_KEY = re.compile(r"\b((?:[sr]k_(?:live|test)|whsec)_)\w+")
+# What a proxy answers in Stripe's place may be a whole page.
+_LONGEST_MESSAGE = 500
 
 
 class NotConfiguredError(Exception):
     """No Stripe key is set, so nothing is sold."""
 
 
+class ForgedError(Exception):
+    """A message claims to be Stripe's and is not signed by it, or is too old."""
+
+
 class GatewayError(Exception):
     """Stripe did not do what was asked; `answer` is what it said."""
 
     def __init__(self, message: str, answer: Answer) -> None:
-        super().__init__(message)
+        super().__init__(without_secrets(message))
         self.answer = answer
 
 
 class TemporaryError(GatewayError):
-    """No answer, an overload or a fault of Stripe's: unknown whether it was applied."""
+    """No answer, an unreadable one, an overload or a fault: unknown whether it was applied."""
+
+
+class KeyRefusedError(TemporaryError):
+    """Stripe does not take our key, or not for this call; it was not applied.
+
+    Nothing was decided about a customer or an event, so whatever waits must go on waiting until
+    somebody sets another key: hence a TemporaryError. It is logged as an error each time.
+    """
 
 
 class RefusedError(GatewayError):
@@ -41,19 +61,41 @@ class RefusedError(GatewayError):
 
 
 def translated(error: stripe.StripeError) -> GatewayError:
-    """Return our kind of what the client raised."""
-    if isinstance(error, (stripe.RateLimitError, stripe.APIConnectionError)):
-        return TemporaryError(str(error), _answer(error))
-    # Stripe marks what may be tried again, such as a lock it could not get in time.
-    if error.http_status == 409 or (error.http_status or 500) >= 500:
-        return TemporaryError(str(error), _answer(error))
-    return RefusedError(str(error), _answer(error))
+    """Return our kind of what the client raised.
+
+    Only what Stripe itself refuses in its own words is for good. Everything else, such as a page
+    of a proxy with any status, leaves open what happened.
+    """
+    message, answer = str(error)[:_LONGEST_MESSAGE], _answer(error)
+    match error:
+        case stripe.AuthenticationError() | stripe.PermissionError():
+            logger.error("Stripe does not accept our key", extra={"answer": answer})
+            return KeyRefusedError(message, answer)
+        case stripe.InvalidRequestError() | stripe.IdempotencyError() | stripe.CardError():
+            return RefusedError(message, answer)
+        case _:
+            return TemporaryError(message, answer)
+
+
+def unreadable(error: Exception) -> TemporaryError:
+    """Return the failure of an answer that was well-formed JSON, but not what was asked for."""
+    return TemporaryError(
+        f"Stripe's answer could not be read: {type(error).__name__}: {error}",
+        {"status": 200, "code": "unreadable", "message": str(error)},
+    )
+
+
+def without_secrets(text: str) -> str:
+    """Return a text in which keys and signing secrets show no more than their kind."""
+    return _KEY.sub(r"\1***", text)
 
 
 def _answer(error: stripe.StripeError) -> Answer:
+    message = error.user_message or str(error)
     return {
         "status": error.http_status,
-        "code": error.code,
-        "message": error.user_message or str(error),
+        # A few kinds carry their code in the body only.
+        "code": error.code or getattr(error.error, "code", None),
+        "message": without_secrets(message[:_LONGEST_MESSAGE]),
         "request_id": error.request_id,
     }

@@ -1,6 +1,7 @@
 """Reading the fields that Stripe's objects share."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 
@@ -14,6 +15,16 @@ def instant_or_none(seconds: int | None) -> datetime | None:
     return None if seconds is None else instant(seconds)
 
 
+def seconds(at: datetime) -> int:
+    """Return an instant as Stripe wants it: whole seconds of Unix time."""
+    return int(at.timestamp())
+
+
+def decimal_or_none(amount: Any) -> Decimal | None:
+    """Return an exact amount, such as a fraction of a cent."""
+    return None if amount is None else Decimal(str(amount))
+
+
 def reference(found: Any) -> str:
     """Return the id of a reference that may be expanded; empty for none."""
     if found is None:
@@ -24,3 +35,12 @@ def reference(found: Any) -> str:
 def metadata(found: Any) -> dict[str, str]:
     """Return an object's metadata; empty where it has none."""
     return found.metadata.to_dict() if found.metadata else {}
+
+
+def identity(found: Any) -> str:
+    """Return an object's id."""
+    return str(found.id)
+
+
+def nothing(_found: Any) -> None:
+    """Read nothing, where only the refusal would matter."""

@@ -1,10 +1,11 @@
 """Subscriptions, their items and the items' periods."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from billing.gateway.client import Client, ask
+from billing.gateway.client import PAGE, Client, ask, ask_all
 from billing.gateway.reading import instant, instant_or_none, metadata, reference
 
 
@@ -42,25 +43,49 @@ class Subscriptions(Client):
         *,
         customer_id: str,
         organization_uuid: str,
-        price_ids: list[str],
+        price_ids: Sequence[str],
         trial_days: int | None,
     ) -> Subscription:
         """Create a subscription without a checkout, as staff do for a customer."""
-        parameters: dict[str, Any] = {
+        parameters: Any = {
             "customer": customer_id,
             "items": [{"price": price} for price in price_ids],
             "metadata": {"organization": organization_uuid},
         }
         if trial_days:
             parameters["trial_period_days"] = trial_days
-        created = ask(
-            lambda: self._client.v1.subscriptions.create(parameters)  # type: ignore[arg-type]
-        )
-        return _subscription(created)
+        return ask(lambda: self._client.v1.subscriptions.create(parameters), _subscription)
 
     def subscription(self, subscription_id: str) -> Subscription:
         """Return a subscription as it is now."""
-        return _subscription(ask(lambda: self._client.v1.subscriptions.retrieve(subscription_id)))
+        return ask(lambda: self._client.v1.subscriptions.retrieve(subscription_id), _subscription)
+
+    def subscriptions_of(self, customer_id: str) -> list[Subscription]:
+        """Return every subscription that a customer ever had, newest first."""
+        parameters: Any = {"customer": customer_id, "status": "all", "limit": PAGE}
+        return ask_all(lambda: self._client.v1.subscriptions.list(parameters), _subscription)
+
+    def set_cancel_at_period_end(self, subscription_id: str, *, cancel: bool) -> Subscription:
+        """Let a subscription end with its period, or take that back."""
+        return ask(
+            lambda: self._client.v1.subscriptions.update(
+                subscription_id, {"cancel_at_period_end": cancel}
+            ),
+            _subscription,
+        )
+
+    def cancel_subscription(self, subscription_id: str, *, invoice_now: bool) -> Subscription:
+        """End a subscription at once.
+
+        Without `invoice_now` Stripe drops the usage since the last invoice. Never prorated: what
+        is billed is usage, in arrears.
+        """
+        return ask(
+            lambda: self._client.v1.subscriptions.cancel(
+                subscription_id, {"invoice_now": invoice_now, "prorate": False}
+            ),
+            _subscription,
+        )
 
 
 def _subscription(found: Any) -> Subscription:
@@ -73,7 +98,7 @@ def _subscription(found: Any) -> Subscription:
             starts_at=instant(item.current_period_start),
             ends_at=instant(item.current_period_end),
         )
-        for item in found["items"].data
+        for item in found["items"].auto_paging_iter()
     )
     return Subscription(
         id=found.id,
