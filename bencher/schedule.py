@@ -27,6 +27,7 @@ def beat_schedule(*, sweep_at: time) -> dict[str, dict[str, Any]]:
         "pre-close": {"task": "billing.tasks.pre_close", **_EVERY_MINUTE},
         "close": {"task": "billing.tasks.close_periods", **_EVERY_MINUTE},
         "follow Stripe": {"task": "billing.tasks.sync_plans", **_EVERY_MINUTE},
+        "verify": {"task": "billing.tasks.verify_closings", **_EVERY_MINUTE},
         "notices": {"task": "billing.tasks.send_notices", **_EVERY_MINUTE},
         "send": {
             "task": "billing.tasks.send_meter_events",

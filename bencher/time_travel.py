@@ -18,7 +18,7 @@ from redis import Redis
 
 from bencher import clock
 from billing import noticing, tasks
-from billing.models import BillingPeriod
+from billing.models import BillingPeriod, Verification
 
 # Within the five minutes in which pre-close posts.
 PRE_CLOSE_LEAD = timedelta(minutes=4)
@@ -72,6 +72,7 @@ def _step(at: datetime, *, say: Say) -> None:
     _run(tasks.sync_plans)
     _run(tasks.pre_close, tasks.close_periods)
     _run(tasks.send_meter_events)
+    _run(tasks.verify_closings)
     _run(tasks.sync_plans)
     _run(tasks.send_notices)
 
@@ -89,6 +90,9 @@ def _instants(*, after: datetime) -> Iterator[datetime]:
         for lead in (-noticing.TRIAL_ENDS_WITHIN, -PRE_CLOSE_LEAD, settings.BILLING_CLOSE_DELAY):
             if ends_at + lead > after:
                 yield ends_at + lead
+    yield from Verification.objects.filter(
+        verified_at=None, period__state=BillingPeriod.State.FROZEN, next_check_at__gt=after
+    ).values_list("next_check_at", flat=True)
 
 
 def _run(*found: Any) -> None:

@@ -33,6 +33,7 @@ from billing.models import (
     Settlement,
     Statement,
     StatementLine,
+    Verification,
     WebhookReceipt,
 )
 from billing.overview import PlanOverview
@@ -292,6 +293,35 @@ class SettlementAdmin(ReadOnlyAdmin):
     def amount(self, settlement: Settlement) -> str:
         """Show what the invoice's line charges."""
         return money.written(settlement.amount_cents, settlement.statement.currency)
+
+
+@admin.register(Verification)
+class VerificationAdmin(ReadOnlyAdmin):
+    """Ended periods on their way to their invoices."""
+
+    list_display = (
+        "period",
+        "organization",
+        "stripe_invoice_id",
+        "held",
+        "verified_at",
+        "finalizes_at",
+        "resends",
+        "passed_unverified_at",
+        "done_at",
+        "failure",
+    )
+    list_filter = (
+        ("verified_at", admin.EmptyFieldListFilter),
+        ("passed_unverified_at", admin.EmptyFieldListFilter),
+    )
+    list_select_related = ("period", "period__organization")
+    search_fields = ("stripe_invoice_id", *(f"period__{field}" for field in OF_ORGANIZATION))
+
+    @admin.display(description="organization")
+    def organization(self, verification: Verification) -> str:
+        """Show whose period it is."""
+        return str(verification.period.organization)
 
 
 @admin.register(Drift)

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from bencher.tenancy.models import Organization
 from billing.notice_models import Budget as Budget  # noqa: PLC0414 - a model of this app
 from billing.notice_models import Notice as Notice  # noqa: PLC0414
+from billing.verification_models import Verification as Verification  # noqa: PLC0414
 from series.counting import Basis
 
 

@@ -15,9 +15,10 @@ from django.db import DatabaseError, transaction
 from django.db.models import Q, QuerySet
 
 from bencher.tenancy.models import Organization
-from billing import drift, figures, gateway, minutes, posting, settlement
+from billing import drift, figures, gateway, posting, settlement
 from billing.drift import AtStripe, Difference
 from billing.figures import Figures
+from billing.meter_readings import Readings
 from billing.models import METERED_STATUSES, BillingPeriod, Drift
 
 logger = logging.getLogger(__name__)
@@ -42,9 +43,9 @@ class Checked:
 
 @dataclass(slots=True)
 class Stripe:
-    """Stripe, asked for the figures of periods; prices are asked for once."""
+    """Stripe, asked for the figures of periods."""
 
-    _meters: dict[str, str] = field(default_factory=dict)
+    _readings: Readings = field(default_factory=Readings)
 
     def of(self, period: BillingPeriod) -> AtStripe:
         """Return what Stripe holds of a period. Raises GatewayError and NotConfiguredError."""
@@ -56,14 +57,11 @@ class Stripe:
 
     def summary(self, period: BillingPeriod) -> int:
         """Return what the meter holds in the whole minutes of a period, which is the period."""
-        stripe, price = gateway.connect(), period.stripe_price_id
-        if price not in self._meters:
-            self._meters[price] = stripe.price(price).meter_id
-        return stripe.summary(
-            meter_id=self._meters[price],
+        return self._readings.held(
+            price_id=period.stripe_price_id,
             customer_id=period.organization.billing_customer.stripe_customer_id,
-            starts_at=minutes.first_instant(period.starts_at) - minutes.MINUTE,
-            ends_at=minutes.last_minute(period.ends_at) + minutes.MINUTE,
+            starts_at=period.starts_at,
+            ends_at=period.ends_at,
         )
 
 

@@ -88,7 +88,13 @@ def _settle(
 def invoiced(period: BillingPeriod, invoices: list[gateway.Invoice]) -> Invoiced | None:
     """Return what the invoice that bills a period says of it; None while that is not final."""
     for invoice in invoices:
-        if lines := _lines(period, invoice):
+        lines = lines_of(
+            invoice,
+            price_id=period.stripe_price_id,
+            starts_at=period.starts_at,
+            ends_at=period.ends_at,
+        )
+        if lines:
             quantities = [line.quantity for line in lines if line.quantity is not None]
             final = Invoiced(
                 invoice_id=invoice.id,
@@ -100,13 +106,13 @@ def invoiced(period: BillingPeriod, invoices: list[gateway.Invoice]) -> Invoiced
     return None
 
 
-def _lines(period: BillingPeriod, invoice: gateway.Invoice) -> list[gateway.InvoiceLine]:
+def lines_of(
+    invoice: gateway.Invoice, *, price_id: str, starts_at: datetime, ends_at: datetime
+) -> list[gateway.InvoiceLine]:
+    """Return the lines by which an invoice bills a period at a price."""
+    wanted = (price_id, starts_at, ends_at)
     return [
-        line
-        for line in invoice.lines
-        if line.price_id == period.stripe_price_id
-        and line.starts_at == period.starts_at
-        and line.ends_at == period.ends_at
+        line for line in invoice.lines if (line.price_id, line.starts_at, line.ends_at) == wanted
     ]
 
 

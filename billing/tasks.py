@@ -25,6 +25,7 @@ from billing import (
     runs,
     settlement,
     sweep,
+    verification,
     webhooks,
 )
 from billing.models import MeterEvent, Plan, WebhookReceipt
@@ -108,6 +109,15 @@ def close_periods(**_: object) -> None:
     """Close every period that is due; one that fails holds only its own organization's."""
     closed = [attempt for attempt in close.close_due(now=clock.now()) if attempt.statement]
     if closed:
+        send_meter_events.delay()
+
+
+@shared_task
+def verify_closings(**_: object) -> None:
+    """See at Stripe that what was closed is there, before its invoice is final."""
+    if not settings.BILLING_CONFIGURED:
+        return
+    if verification.run(now=clock.now()).resent:
         send_meter_events.delay()
 
 

@@ -42,7 +42,7 @@ def figures(period: BillingPeriod) -> Iterator[Figure]:
         basis=Basis(period.basis),
     ).billed
     yield Figure("recount from reports", _series(recount), recount == statement.series)
-    event = period.meter_events.get(reason=MeterEvent.Reason.CLOSE)
+    event = period.meter_events.filter(reason=MeterEvent.Reason.CLOSE).latest("timestamp")
     delivered = event.sent_at is not None and event.value == statement.series
     yield Figure("closing event, delivered", _series(event.value), delivered)
     metered = reconcile.Stripe().summary(period)

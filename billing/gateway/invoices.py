@@ -81,9 +81,16 @@ class Invoices(Client):
         }
         return ask(lambda: self._client.v1.invoices.create_preview(parameters), _invoice)
 
-    def finalize_later(self, invoice_id: str, *, at: datetime) -> Invoice:
-        """Let Stripe finalize a draft at another instant. Refused once it is finalized."""
+    def finalize_later(
+        self, invoice_id: str, *, at: datetime, notes: Mapping[str, str] | None = None
+    ) -> Invoice:
+        """Let Stripe finalize a draft at another instant, and note something in its metadata.
+
+        Both or neither. Refused once it is finalized.
+        """
         parameters: Any = {"auto_advance": True, "automatically_finalizes_at": seconds(at)}
+        if notes:
+            parameters["metadata"] = dict(notes)
         return ask(lambda: self._client.v1.invoices.update(invoice_id, parameters), _invoice)
 
     def hold_draft(self, invoice_id: str) -> Invoice:

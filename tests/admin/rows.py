@@ -14,6 +14,7 @@ from billing.models import (
     ScheduledRun,
     Statement,
     StatementLine,
+    Verification,
     WebhookReceipt,
 )
 from ingest import reports, wire
@@ -87,6 +88,9 @@ def _make_billing(organization: Organization, leader: User, number: int, *, now:
         figures={"recount": 1},
         found_at=now,
         checked_at=now,
+    )
+    Verification.objects.create(
+        period=statement.period, checked_at=now, next_check_at=now, stripe_invoice_id="in_1"
     )
     Budget.objects.create(
         organization=organization, unit="series", limit=100, set_by=leader, set_at=now
