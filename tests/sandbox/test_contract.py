@@ -78,6 +78,20 @@ def set_up(client: stripe.StripeClient) -> tuple[stripe.billing.Meter, stripe.Pr
     )
     client.v1.webhook_endpoints.update(endpoint.id, {"disabled": True})
     client.v1.webhook_endpoints.list({})
+    destination = client.v2.core.event_destinations.create(
+        {
+            "name": "Meter errors",
+            "type": "webhook_endpoint",
+            "event_payload": "thin",
+            "enabled_events": ["v1.billing.meter.error_report_triggered"],
+            "webhook_endpoint": {"url": "http://127.0.0.1:9/thin"},
+            "include": ["webhook_endpoint.signing_secret"],
+        }
+    )
+    client.v2.core.event_destinations.retrieve(destination.id)
+    client.v2.core.event_destinations.update(destination.id, {"description": "all of them"})
+    client.v2.core.event_destinations.disable(destination.id)
+    client.v2.core.event_destinations.enable(destination.id)
     return meter, price
 
 
@@ -119,6 +133,10 @@ def live(
     customer = client.v1.customers.retrieve(str(subscription.customer))
     sandbox.advance(JAN + 14 * DAY)
     use(client, customer, 501, JAN + 14 * DAY + 60, identifier="one")
+    use(client, customer, 502, JAN + 14 * DAY + 61, identifier="two")
+    client.v1.billing.meter_event_adjustments.create(
+        {"event_name": "active_series", "type": "cancel", "cancel": {"identifier": "two"}}
+    )
     client.v1.billing.meters.event_summaries.list(
         meter.id,
         {"customer": customer.id, "start_time": JAN, "end_time": FEB - FEB % 60},
@@ -150,6 +168,10 @@ def lapse(sandbox: Sandbox, client: stripe.StripeClient, price: stripe.Price) ->
     client.v1.customers.delete(bob.id)
     for event in client.v1.events.list({"limit": 100}).auto_paging_iter():
         client.v1.events.retrieve(event.id)
+    use(client, bob, 1, sandbox.clock.now())
+    sandbox.advance(sandbox.clock.now() + 60)
+    for thin in sandbox.objects("v2.core.event"):
+        client.v2.core.events.retrieve(thin["id"])
 
 
 def problems(check: Check, request: Recorded) -> list[str]:

@@ -252,3 +252,41 @@ class TestSummaries:
             total(client, meter, customer, start, end, **more)
 
         assert caught.value.param == param
+
+
+class TestAdjustment:
+    def cancel(
+        self, client: stripe.StripeClient, identifier: str
+    ) -> stripe.billing.MeterEventAdjustment:
+        return client.v1.billing.meter_event_adjustments.create(
+            {
+                "event_name": "active_series",
+                "type": "cancel",
+                "cancel": {"identifier": identifier},
+            }
+        )
+
+    def test_takes_an_event_back_within_a_day(
+        self, sandbox: Sandbox, client: stripe.StripeClient
+    ) -> None:
+        meter, customer = make_meter(client), make_customer(client)
+        use(client, customer, 7, JAN, identifier="one")
+        use(client, customer, 9, JAN + 1, identifier="two")
+        sandbox.advance(JAN + DAY)
+
+        adjusted = self.cancel(client, "two")
+
+        assert (adjusted.status, adjusted.cancel and adjusted.cancel.identifier) == (
+            "complete",
+            "two",
+        )
+        assert total(client, meter, customer, JAN, JAN + 60) == [7]
+        sandbox.advance(JAN + DAY + 1)
+        with pytest.raises(stripe.InvalidRequestError, match="within 24 hours"):
+            self.cancel(client, "one")
+
+    def test_needs_a_known_event(self, client: stripe.StripeClient) -> None:
+        make_meter(client)
+
+        with pytest.raises(stripe.InvalidRequestError, match="No meter event found"):
+            self.cancel(client, "one")

@@ -10,12 +10,14 @@ from tests.stripe_sandbox.sandbox import Sandbox
 from tests.stripe_sandbox.server import listen
 
 TICK = 1.0
+# How many calls and webhooks the record remembers.
+KEEP = 10_000
 
 
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C."""
     arguments = _arguments()
-    sandbox = Sandbox(state_file=arguments.state)
+    sandbox = Sandbox(state_file=arguments.state, keep=KEEP)
     sandbox.url = arguments.public_url
     stopping = threading.Event()
     with listen(sandbox, host=arguments.host, port=arguments.port) as server:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from tests.stripe_sandbox import (
     account,
     checkout,
     customers,
+    event_destinations,
     events,
     expansion,
     form,
@@ -31,17 +33,24 @@ from tests.stripe_sandbox import (
     webhook_endpoints,
 )
 from tests.stripe_sandbox.errors import ApiError
+from tests.stripe_sandbox.faults import Fault
 from tests.stripe_sandbox.routing import Call, Route
 from tests.stripe_sandbox.sandbox import Sandbox
 from tests.stripe_sandbox.state import Json, Replay, new_id
+from tests.stripe_sandbox.wire import HangUpError
 from tests.stripe_sandbox.world import API_VERSION, World
 
 DAY = 86400
+GATEWAY_PAGE = (
+    "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n"
+    "</body>\r\n</html>\r\n"
+)
 EXPAND = {"expand": parameters.sequence(parameters.text())}
 MODULES = (
     account,
     checkout,
     customers,
+    event_destinations,
     events,
     previews,
     invoices,
@@ -75,29 +84,40 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """What goes back."""
+    """What goes back; a fault may put HTML in its place, or nothing at all."""
 
     status: int
     body: Json
     headers: dict[str, str] = field(default_factory=dict)
+    html: str | None = None
+    hang_up: HangUpError | None = None
+    performed: bool = True
 
 
 def respond(sandbox: Sandbox, request: Request) -> Answer:
-    """Answer a request as Stripe would, and record both."""
+    """Answer a request as Stripe would, or as a fault wants it, and record both."""
+    fault = sandbox.faults.of_call(request.method, request.path)
     request_id = new_id("req_", 14)
     params: dict[str, Any] = {}
     try:
-        _check_key(request.headers)
-        route, ids = _match(request)
-        params = form.decode(request.query if request.method != "POST" else request.body)
-        typed = parameters.validate(params, {**route.fields, **EXPAND})
-        with _guard(sandbox, route, typed):
-            answer = _run(sandbox, request, request_id, (route, ids, typed))
+        if fault is not None and not fault.performs:
+            answer = _refuse(sandbox, request, request_id, fault)
+        else:
+            _check_key(request.headers)
+            route, ids = _match(request)
+            params = _decode(request)
+            typed = parameters.validate(params, {**route.fields, **EXPAND})
+            with _guard(sandbox, route, typed):
+                answer = _run(sandbox, request, request_id, (route, ids, typed), fault)
     except ApiError as refusal:
         answer = Answer(refusal.status, refusal.body(request_id), dict(refusal.headers))
+        answer.performed = False
     answer.headers |= {"Request-Id": request_id, "Stripe-Version": API_VERSION}
     if key := request.headers.get("Idempotency-Key"):
         answer.headers["Idempotency-Key"] = key
+    if fault is not None:
+        _spoil(sandbox, answer, fault)
+    silent = answer.hang_up is not None
     sandbox.log.add(
         method=request.method,
         path=request.path,
@@ -105,11 +125,58 @@ def respond(sandbox: Sandbox, request: Request) -> Answer:
         body=request.body,
         params=params,
         headers=_masked(request.headers),
-        status=answer.status,
-        response=answer.body,
+        status=0 if silent else answer.status,
+        response={} if silent or answer.html else answer.body,
         at=sandbox.clock.now(),
+        fault=fault,
+        applied=answer.performed,
     )
     return answer
+
+
+def _refuse(sandbox: Sandbox, request: Request, request_id: str, fault: Fault) -> Answer:
+    """Return the answer to a call that a fault keeps from being performed."""
+    match fault:
+        case Fault.RATE_LIMITED | Fault.RATE_LIMITED_RETRY:
+            raise ApiError(
+                "Request rate limit exceeded. You can learn more about rate limits here "
+                "https://stripe.com/docs/rate-limits.",
+                status=429,
+                code="rate_limit",
+                headers={"Stripe-Rate-Limited-Reason": "global-rate"}
+                | ({"Stripe-Should-Retry": "true"} if fault is Fault.RATE_LIMITED_RETRY else {}),
+                replayable=False,
+            )
+        case Fault.BAD_GATEWAY:
+            return Answer(502, {}, html=GATEWAY_PAGE.format("502 Bad Gateway"), performed=False)
+        case Fault.UNAVAILABLE:
+            page = GATEWAY_PAGE.format("503 Service Temporarily Unavailable")
+            return Answer(503, {}, html=page, performed=False)
+        case Fault.SERVER_ERROR:
+            answer = _server_error(request_id)
+            answer.performed = False
+            if request.method == "POST" and (key := request.headers.get("Idempotency-Key")):
+                with sandbox.transaction(writes=True) as world:
+                    _remember(world, key, request, answer)
+            return answer
+    return Answer(0, {}, performed=False)
+
+
+def _server_error(request_id: str) -> Answer:
+    fault = ApiError("An unknown error occurred", status=500, kind="api_error")
+    return Answer(500, fault.body(request_id))
+
+
+def _spoil(sandbox: Sandbox, answer: Answer, fault: Fault) -> None:
+    """Do to an answer what the fault wants done to it on its way."""
+    match fault:
+        case Fault.TIMEOUT_BEFORE | Fault.TIMEOUT_AFTER:
+            time.sleep(sandbox.switches.timeout_seconds)
+            answer.hang_up = HangUpError(reset=False)
+        case Fault.RESET_BEFORE | Fault.RESET_AFTER:
+            answer.hang_up = HangUpError(reset=True)
+        case Fault.SLOW:
+            time.sleep(sandbox.switches.slow_seconds)
 
 
 def _run(
@@ -117,23 +184,34 @@ def _run(
     request: Request,
     request_id: str,
     matched: tuple[Route, Mapping[str, str], dict[str, Any]],
+    fault: Fault | None,
 ) -> Answer:
     key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
     writes = request.method != "GET"
     with sandbox.transaction(writes=writes, request_id=request_id, idempotency_key=key) as world:
         if key and (replayed := _replay(world, key, request)):
             return replayed
+        world.loses = fault is Fault.ACCEPTED_AND_LOST
         try:
             answer = Answer(200, _handle(world, request, *matched))
         except ApiError as refusal:
             if not refusal.replayable:
                 raise
             answer = Answer(refusal.status, refusal.body(request_id), dict(refusal.headers))
+            answer.performed = False
+        if fault is Fault.SERVER_ERROR_AFTER:
+            performed = answer.performed
+            answer = _server_error(request_id)
+            answer.performed = performed
         if key:
-            world.state.replays[key] = Replay(
-                _fingerprint(request), answer.status, answer.body, world.now
-            )
+            _remember(world, key, request, answer)
     return answer
+
+
+def _remember(world: World, key: str, request: Request, answer: Answer) -> None:
+    """Keep the first answer under an idempotency key; a fault of Stripe's is kept too."""
+    kept = Replay(_fingerprint(request), answer.status, answer.body, world.now)
+    world.state.replays.setdefault(key, kept)
 
 
 def _handle(
@@ -204,8 +282,9 @@ def _replay(world: World, key: str, request: Request) -> Answer | None:
             replayable=False,
         )
     replays = world.state.replays
-    for old in [name for name, kept in replays.items() if world.now - kept.stored_at > DAY]:
-        del replays[old]
+    # Oldest first, since the clock never goes back: what is old is at the front.
+    while replays and world.now - next(iter(replays.values())).stored_at > DAY:
+        del replays[next(iter(replays))]
     first = replays.get(key)
     if first is None:
         return None
@@ -217,11 +296,21 @@ def _replay(world: World, key: str, request: Request) -> Answer | None:
             kind="idempotency_error",
             replayable=False,
         )
-    return Answer(first.status, first.body, {"Idempotent-Replayed": "true"})
+    replayed = Answer(first.status, first.body, {"Idempotent-Replayed": "true"})
+    replayed.performed = False
+    return replayed
+
+
+def _decode(request: Request) -> dict[str, Any]:
+    if request.method != "POST":
+        return form.decode(request.query)
+    if request.path.startswith("/v2/"):
+        return form.from_json(request.body)
+    return form.decode(request.body)
 
 
 def _fingerprint(request: Request) -> str:
-    decoded = json.dumps(form.decode(request.body), sort_keys=True)
+    decoded = json.dumps(_decode(request), sort_keys=True)
     return f"{request.method} {request.path} {decoded}"
 
 

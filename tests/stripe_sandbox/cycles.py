@@ -15,7 +15,10 @@ from tests.stripe_sandbox.state import Json, new_id
 from tests.stripe_sandbox.world import World
 
 RUNNING = {"trialing", "active", "past_due", "unpaid"}
-REMINDER = 3 * 86400
+DAY = 86400
+REMINDER = 3 * DAY
+# How long the first payment may be made up for.
+INCOMPLETE_FOR = 23 * 3600
 
 
 @dataclass(slots=True)
@@ -97,9 +100,8 @@ def end_period(world: World, subscription: Json) -> None:
     behavior = (subscription["trial_settings"] or {"end_behavior": {}})["end_behavior"]
     missing = behavior.get("missing_payment_method", "create_invoice")
     if subscription["cancel_at_period_end"] or (cardless and missing == "cancel"):
-        if not trial:
-            _bill_ended(world, subscription, began, ended)
-        _cancel(world, subscription)
+        last = None if trial else _bill_ended(world, subscription, began, ended)
+        _end(world, subscription, last)
         return
     if cardless and missing == "pause":
         with world.changing(subscription, "customer.subscription.updated"):
@@ -150,18 +152,68 @@ def keep(subscription: Json) -> None:
 def cancel_now(world: World, subscription: Json, *, invoice_now: bool) -> None:
     """End a subscription at once; without `invoice_now` the usage of its period is not billed."""
     began, ends = period(world, subscription)
+    last = None
     if invoice_now and subscription["status"] in RUNNING - {"trialing"}:
-        _bill_ended(world, subscription, began, min(world.now, ends))
-    _cancel(world, subscription)
+        last = _bill_ended(world, subscription, began, min(world.now, ends))
+    _end(world, subscription, last)
 
 
-def _cancel(world: World, subscription: Json) -> None:
+def _cancel(world: World, subscription: Json, *, reason: str = "cancellation_requested") -> None:
     subscription["status"] = "canceled"
     subscription["ended_at"] = world.now
     subscription["canceled_at"] = subscription["canceled_at"] or world.now
     details = subscription["cancellation_details"]
-    details["reason"] = details["reason"] or "cancellation_requested"
+    details["reason"] = details["reason"] or reason
+    # What is owed stays owed, but is not collected by itself any more.
+    for invoice in _open_invoices(world, subscription):
+        invoice["auto_advance"] = False
+        invoice["next_payment_attempt"] = None
     world.emit("customer.subscription.deleted", subscription)
+
+
+def _open_invoices(world: World, subscription: Json) -> list[Json]:
+    return [
+        stored
+        for stored in world.state.running.values()
+        if stored["object"] == "invoice"
+        and stored["status"] == "open"
+        and invoicing.subscription_of(stored) == subscription["id"]
+    ]
+
+
+def finalize(world: World, invoice: Json) -> None:
+    """Finalize a draft whose time has come, and collect it."""
+    invoicing.finalize(world, invoice, collect=True)
+    _give_up(world, invoice)
+
+
+def retry(world: World, invoice: Json) -> None:
+    """Try again to collect an open invoice; after the last try the subscription suffers."""
+    invoicing.attempt(world, invoice)
+    _give_up(world, invoice)
+
+
+def _give_up(world: World, invoice: Json) -> None:
+    """Do with the subscription what the account's settings say once all tries have failed."""
+    owed = invoice["status"] == "open" and invoice["attempted"]
+    subscription = world.state.tables["subscription"][invoicing.subscription_of(invoice)]
+    if not owed or invoice["next_payment_attempt"] or subscription["status"] != "past_due":
+        return
+    match world.switches.after_retries:
+        case "cancel":
+            _cancel(world, subscription, reason="payment_failed")
+        case "unpaid":
+            with world.changing(subscription, "customer.subscription.updated"):
+                subscription["status"] = "unpaid"
+
+
+def give_up_incomplete(world: World, subscription: Json) -> None:
+    """End a subscription whose first invoice nobody paid in time."""
+    for invoice in _open_invoices(world, subscription):
+        invoicing.void(world, invoice)
+    with world.changing(subscription, "customer.subscription.updated"):
+        subscription["status"] = "incomplete_expired"
+        subscription["ended_at"] = subscription["canceled_at"] = world.now
 
 
 def _bill(world: World, subscription: Json, *, trial: bool, began: int, ended: int) -> None:
@@ -175,26 +227,37 @@ def _bill(world: World, subscription: Json, *, trial: bool, began: int, ended: i
     _draft(world, subscription, lines, began, ended)
 
 
-def _bill_ended(world: World, subscription: Json, began: int, ended: int) -> None:
+def _bill_ended(world: World, subscription: Json, began: int, ended: int) -> Json | None:
     """Make the last invoice: only what is billed afterwards."""
     lines = [
         invoice_lines.build(world.state, item, start=began, end=ended)
         for item in items(world, subscription)
         if not _licensed(world, item)
     ]
-    if lines:
-        _draft(world, subscription, lines, began, ended)
+    return _draft(world, subscription, lines, began, ended) if lines else None
 
 
-def _draft(world: World, subscription: Json, lines: list[Json], began: int, ended: int) -> None:
-    invoicing.draft(
+def _end(world: World, subscription: Json, last: Json | None) -> None:
+    """Cancel, and let the last invoice be a draft for a while or be final at once."""
+    if last is not None and world.switches.final_invoice == "immediate":
+        last["automatically_finalizes_at"] = last["next_payment_attempt"] = None
+        _cancel(world, subscription)
+        invoicing.finalize(world, last, collect=True)
+    else:
+        _cancel(world, subscription)
+
+
+def _draft(world: World, subscription: Json, lines: list[Json], began: int, ended: int) -> Json:
+    unpaid = subscription["status"] == "unpaid"
+    return invoicing.draft(
         world,
         subscription,
         lines,
         reason="subscription_cycle",
         start=began,
         end=ended,
-        finalizes_at=world.now + world.switches.draft_seconds,
+        finalizes_at=None if unpaid else world.now + world.switches.draft_seconds,
+        advances=not unpaid,
     )
 
 

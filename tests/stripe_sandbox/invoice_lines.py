@@ -9,8 +9,13 @@ The line of a metered item remembers the span of time it bills (`_usage`); while
 draft the quantity is read again at every look, and finalizing drops the mark and so freezes it.
 """
 
+from typing import TYPE_CHECKING
+
 from tests.stripe_sandbox import pricing, usage
 from tests.stripe_sandbox.state import Json, State, new_id
+
+if TYPE_CHECKING:
+    from tests.stripe_sandbox.world import World
 
 
 def build(
@@ -58,26 +63,27 @@ def build(
     return line
 
 
-def recompute(state: State, invoice: Json, *, flat_fee_at_zero: bool) -> None:
+def recompute(world: "World", invoice: Json) -> None:
     """Read the usage of a draft's metered lines again and bring its totals up to date."""
     for line in invoice["lines"]:
         if "_usage" in line:
-            _meter(state, invoice["customer"], line, flat_fee_at_zero=flat_fee_at_zero)
+            _meter(world, invoice["customer"], line)
     total = sum(line["amount"] for line in invoice["lines"])
     for name in ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"):
         invoice[name] = total
     invoice["amount_due"] = invoice["amount_remaining"] = total
 
 
-def _meter(state: State, customer: str, line: Json, *, flat_fee_at_zero: bool) -> None:
+def _meter(world: "World", customer: str, line: Json) -> None:
+    state = world.state
     price = state.tables["price"][line["pricing"]["price_details"]["price"]]
     meter = state.tables["billing.meter"][price["recurring"]["meter"]]
     span = line["_usage"]
-    used = usage.aggregate(state, meter, customer, start=span["start"], end=span["end"])
+    used = usage.aggregate(world, meter, customer, start=span["start"], end=span["end"])
     # Corrections may be negative; what is billed never is.
     line["quantity"] = max(used, 0)
     line["amount"] = line["subtotal"] = pricing.amount(
-        price, line["quantity"], flat_fee_at_zero=flat_fee_at_zero
+        price, line["quantity"], flat_fee_at_zero=world.switches.flat_fee_at_zero
     )
     product = state.tables["product"][price["product"]]
     line["description"] = f"{line['quantity']} x {product['name']}"

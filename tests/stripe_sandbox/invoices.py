@@ -28,14 +28,10 @@ def _list(call: Call) -> Json:
         if created_within(row, params.get("created"))
         and params.get("customer", row["customer"]) == row["customer"]
         and params.get("status", row["status"]) == row["status"]
-        and params.get("subscription", subscription_of(row)) == subscription_of(row)
+        and params.get("subscription", invoicing.subscription_of(row))
+        == invoicing.subscription_of(row)
     ]
     return page(rows, params, call.path, call.world.render)
-
-
-def subscription_of(invoice: Json) -> str:
-    """Return the id of the subscription an invoice belongs to."""
-    return str(invoice["parent"]["subscription_details"]["subscription"])
 
 
 def _lines(call: Call) -> Json:
@@ -125,7 +121,7 @@ def _pay(call: Call) -> Json:
             "There is no `default_payment_method` set on this Customer or Invoice. Please set a "
             "`default_payment_method` prior to calling this endpoint."
         )
-    if not invoicing.attempt(world, invoice, method=method):
+    if not invoicing.attempt(world, invoice, method=method, by_hand=True):
         raise ApiError(
             "Your card was declined.", status=402, code="card_declined", kind="card_error"
         )

@@ -5,6 +5,8 @@ from tests.stripe_sandbox.errors import ApiError
 from tests.stripe_sandbox.state import Json, new_id
 from tests.stripe_sandbox.world import World
 
+DAY = 86400
+
 
 def draft(
     world: World,
@@ -15,9 +17,11 @@ def draft(
     start: int,
     end: int,
     finalizes_at: int | None,
+    advances: bool = True,
 ) -> Json:
     """Create a draft for a subscription and announce it."""
     invoice = document(world, subscription, lines, reason=reason, start=start, end=end)
+    invoice["auto_advance"] = advances
     invoice["automatically_finalizes_at"] = finalizes_at
     invoice["next_payment_attempt"] = finalizes_at
     for line in lines:
@@ -120,7 +124,7 @@ def document(
         "total_taxes": [],
         "webhooks_delivered_at": world.now,
     }
-    invoice_lines.recompute(world.state, invoice, flat_fee_at_zero=world.switches.flat_fee_at_zero)
+    invoice_lines.recompute(world, invoice)
     return invoice
 
 
@@ -131,7 +135,7 @@ def finalize(world: World, invoice: Json, *, collect: bool) -> None:
             "This invoice is already finalized, you can't re-finalize a non-draft invoice.",
             code="invoice_no_longer_draft",
         )
-    invoice_lines.recompute(world.state, invoice, flat_fee_at_zero=world.switches.flat_fee_at_zero)
+    invoice_lines.recompute(world, invoice)
     for line in invoice["lines"]:
         line.pop("_usage", None)
     customer = world.state.tables["customer"][invoice["customer"]]
@@ -140,7 +144,6 @@ def finalize(world: World, invoice: Json, *, collect: bool) -> None:
     invoice["status"] = "open"
     invoice["automatically_finalizes_at"] = None
     invoice["effective_at"] = world.now
-    invoice["ending_balance"] = 0
     invoice["next_payment_attempt"] = None
     invoice["hosted_invoice_url"] = f"{world.url}/i/{invoice['id']}"
     invoice["invoice_pdf"] = f"{world.url}/i/{invoice['id']}"
@@ -150,20 +153,41 @@ def finalize(world: World, invoice: Json, *, collect: bool) -> None:
         attempt(world, invoice)
 
 
-def attempt(world: World, invoice: Json, *, method: Json | None = None) -> bool:
-    """Charge an open invoice; say whether it is paid now."""
+def attempt(
+    world: World, invoice: Json, *, method: Json | None = None, by_hand: bool = False
+) -> bool:
+    """Charge an open invoice; say whether it is paid now.
+
+    Any first try counts, and then only those of the retry schedule. A first invoice has none.
+    """
     due = invoice["amount_due"]
     method = method or payment_methods.for_invoice(world, invoice)
+    first = not invoice["attempted"]
     invoice["attempted"] = True
     if due:
-        invoice["attempt_count"] += 1
+        invoice["attempt_count"] += 1 if first or not by_hand else 0
         if method is None or method["card"]["last4"] == payment_methods.DECLINED_LATER:
+            if not by_hand:
+                _schedule_retry(world, invoice)
             world.emit("invoice.payment_failed", invoice)
             _set_status(world, invoice, "past_due")
             return False
         _record_payment(world, invoice, method)
     _paid(world, invoice)
     return True
+
+
+def _schedule_retry(world: World, invoice: Json) -> None:
+    days = world.switches.retry_days
+    tries = invoice["attempt_count"]
+    once = invoice["billing_reason"] == "subscription_create"
+    more = tries <= len(days) and not once and invoice["auto_advance"]
+    invoice["next_payment_attempt"] = world.now + days[tries - 1] * DAY if more else None
+
+
+def subscription_of(invoice: Json) -> str:
+    """Return the id of the subscription an invoice belongs to."""
+    return str(invoice["parent"]["subscription_details"]["subscription"])
 
 
 def pay_elsewhere(world: World, invoice: Json) -> None:
@@ -176,6 +200,7 @@ def void(world: World, invoice: Json) -> None:
     if invoice["status"] != "open":
         raise ApiError("You can only pass in open invoices. This invoice isn't open.")
     invoice["status"] = "void"
+    invoice["next_payment_attempt"] = None
     invoice["status_transitions"]["voided_at"] = world.now
     world.emit("invoice.voided", invoice)
     _set_status(world, invoice, "active")
@@ -185,6 +210,7 @@ def _paid(world: World, invoice: Json) -> None:
     invoice["status"] = "paid"
     invoice["amount_paid"] = invoice["amount_due"]
     invoice["amount_remaining"] = 0
+    invoice["next_payment_attempt"] = None
     invoice["status_transitions"]["paid_at"] = world.now
     world.emit("invoice.paid", invoice)
     world.emit("invoice.payment_succeeded", invoice)
@@ -193,9 +219,10 @@ def _paid(world: World, invoice: Json) -> None:
 
 def _set_status(world: World, invoice: Json, status: str) -> None:
     """Let the subscription follow: past_due while an invoice is owed, active when none is."""
-    details = invoice["parent"]["subscription_details"]
-    subscription = world.state.tables["subscription"][details["subscription"]]
-    if subscription["status"] not in {"active", "past_due", "incomplete"}:
+    subscription = world.state.tables["subscription"][subscription_of(invoice)]
+    if subscription["status"] not in {"active", "past_due", "unpaid", "incomplete"}:
+        return
+    if status == "past_due" and subscription["status"] == "unpaid":
         return
     if status == "past_due" and invoice["billing_reason"] == "subscription_create":
         status = "incomplete"
@@ -207,9 +234,10 @@ def _set_status(world: World, invoice: Json, status: str) -> None:
 
 def _owes(world: World, subscription: Json) -> bool:
     return any(
-        invoice["status"] == "open"
-        and invoice["parent"]["subscription_details"]["subscription"] == subscription["id"]
-        for invoice in world.state.tables["invoice"].values()
+        stored["object"] == "invoice"
+        and stored["status"] == "open"
+        and subscription_of(stored) == subscription["id"]
+        for stored in world.state.running.values()
     )
 
 

@@ -85,9 +85,7 @@ def _summaries(call: Call) -> Json:
         {
             "id": f"mtrusg_{meter['id']}_{customer}_{at}_{at + step}",
             "object": "billing.meter_event_summary",
-            "aggregated_value": usage.aggregate(
-                world.state, meter, customer, start=at, end=at + step
-            ),
+            "aggregated_value": usage.aggregate(world, meter, customer, start=at, end=at + step),
             "end_time": at + step,
             "livemode": False,
             "meter": meter["id"],

@@ -1,38 +1,41 @@
 """From what is stored to what the API shows: embedded lists, hidden members, live drafts."""
 
-import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.stripe_sandbox import invoice_lines
-from tests.stripe_sandbox.state import Json, State
+from tests.stripe_sandbox.state import Json
+
+if TYPE_CHECKING:
+    from tests.stripe_sandbox.world import World
 
 HIDDEN = {"price": ("tiers", "currency_options"), "webhook_endpoint": ("secret",)}
 
 
-def render(state: State, stored: Json, flat_fee_at_zero: bool, url: str) -> Json:
+def render(world: "World", stored: Json) -> Json:
     """Return a copy of the object as Stripe shows it when nothing is expanded."""
     kind = stored["object"]
-    if kind == "invoice" and stored["status"] == "draft":
-        invoice_lines.recompute(state, stored, flat_fee_at_zero=flat_fee_at_zero)
+    refreshed = world.switches.drafts_refreshed == "live"
+    if kind == "invoice" and stored["status"] == "draft" and refreshed:
+        invoice_lines.recompute(world, stored)
     hidden = HIDDEN.get(kind, ())
     shown = {
-        key: copy.deepcopy(value)
+        key: plain_copy(value)
         for key, value in stored.items()
         if not key.startswith("_") and key not in hidden
     }
     if kind == "subscription":
         items = [
-            _subscription_item(state, state.tables["subscription_item"][item], flat_fee_at_zero)
+            _subscription_item(world, world.state.tables["subscription_item"][item])
             for item in stored["_items"]
         ]
         shown["items"] = as_list(items, f"/v1/subscription_items?subscription={stored['id']}")
     elif kind == "subscription_item":
-        shown = _subscription_item(state, stored, flat_fee_at_zero)
+        shown = _subscription_item(world, stored)
     elif kind == "invoice":
         lines = [_public(line) for line in stored["lines"]]
         shown["lines"] = as_list(lines, f"/v1/invoices/{stored['id']}/lines")
     elif kind == "checkout.session":
-        shown["url"] = f"{url}/c/pay/{stored['id']}" if stored["status"] == "open" else None
+        shown["url"] = f"{world.url}/c/pay/{stored['id']}" if stored["status"] == "open" else None
     return shown
 
 
@@ -47,12 +50,21 @@ def as_list(data: list[Json], url: str) -> Json:
     }
 
 
+def plain_copy(value: Any) -> Any:
+    """Return a deep copy of JSON data; several times as fast as `copy.deepcopy`."""
+    if isinstance(value, dict):
+        return {key: plain_copy(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [plain_copy(entry) for entry in value]
+    return value
+
+
 def _public(line: Json) -> Json:
-    return {key: copy.deepcopy(value) for key, value in line.items() if not key.startswith("_")}
+    return {key: plain_copy(value) for key, value in line.items() if not key.startswith("_")}
 
 
-def _subscription_item(state: State, stored: Json, flat_fee_at_zero: bool) -> Json:
-    price = render(state, state.tables["price"][stored["price"]], flat_fee_at_zero, "")
+def _subscription_item(world: "World", stored: Json) -> Json:
+    price = render(world, world.state.tables["price"][stored["price"]])
     shown = _public(stored) | {"price": price, "plan": _plan(price)}
     if price["recurring"]["usage_type"] == "metered":
         shown.pop("quantity", None)

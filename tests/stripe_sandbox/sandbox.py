@@ -9,12 +9,16 @@ from pathlib import Path
 from tests.stripe_sandbox import schedule, state, webhooks
 from tests.stripe_sandbox.clock import Clock
 from tests.stripe_sandbox.errors import ApiError
-from tests.stripe_sandbox.log import Log, Recorded
+from tests.stripe_sandbox.faults import Faults
+from tests.stripe_sandbox.log import Delivered, Log, Recorded
 from tests.stripe_sandbox.state import Json, State
 from tests.stripe_sandbox.world import Switches, World
 
 # How long an advance waits in total for the receivers of webhooks.
 PATIENCE = 120.0
+# Writing the state down is cheap up to so many seconds; above, it pauses for a multiple of them.
+CHEAP = 0.003
+PAUSE = 20
 
 
 class Sandbox:
@@ -23,16 +27,19 @@ class Sandbox:
     `state` may be read for assertions at any time; it is changed only inside `transaction`.
     """
 
-    def __init__(self, *, state_file: Path | None = None) -> None:
+    def __init__(self, *, state_file: Path | None = None, keep: int | None = None) -> None:
         self.url = ""
         self.lock = threading.RLock()
         self.switches = Switches()
-        self.log = Log()
+        self.faults = Faults()
+        self.log = Log(keep)
         self._file = state_file
         self._advancing = threading.Lock()
         self._saving = threading.Lock()
         self._saved = 0
         self._version = 0
+        self._unsaved = False
+        self._save_after = 0.0
         self._in_flight: set[tuple[str, str | None]] = set()
         self.state, offset = State(), 0
         if state_file is not None and state_file.exists():
@@ -58,7 +65,7 @@ class Sandbox:
                 try:
                     yield world
                 finally:
-                    if happened or writes:
+                    if happened or writes or self._unsaved:
                         document = self.document()
         finally:
             self.save(document)
@@ -71,13 +78,18 @@ class Sandbox:
 
     @property
     def requests(self) -> list[Recorded]:
-        """The wire traffic so far."""
+        """The calls so far, with their answers."""
         return self.log.all()
+
+    @property
+    def deliveries(self) -> list[Delivered]:
+        """The webhooks so far, with their outcomes."""
+        return self.log.deliveries()
 
     def next_at(self) -> int | None:
         """Return when the next thing happens by itself."""
         with self.lock:
-            transition = schedule.next_transition(self.state)
+            transition = schedule.next_transition(self.state, self.switches)
         return transition.at if transition else None
 
     def set_clock(self, instant: int, *, frozen: bool = False) -> None:
@@ -106,7 +118,7 @@ class Sandbox:
     def _step(self, to: int) -> bool:
         """Move to the next instant at which something happens; false when it was the last."""
         with self.lock:
-            transition = schedule.next_transition(self.state)
+            transition = schedule.next_transition(self.state, self.switches)
             due = transition is not None and transition.at <= to
             target = transition.at if transition is not None and due else to
             if target > self.clock.now():
@@ -135,12 +147,24 @@ class Sandbox:
         with self.lock:
             return list(self.state.tables[table].values())
 
-    def document(self) -> tuple[int, str] | None:
-        """Return the state as text, numbered; the caller holds the lock."""
+    def document(self, *, at_once: bool = False) -> tuple[int, str] | None:
+        """Return the state as text, numbered; the caller holds the lock.
+
+        A state that has grown is not written at every change but a few times a second, and when
+        the sandbox closes; a process that is killed loses at most what happened since.
+        """
         if self._file is None:
             return None
+        began = time.monotonic()
+        if began < self._save_after and not at_once:
+            self._unsaved = True
+            return None
         self._version += 1
-        return self._version, self.state.document(offset=self.clock.offset)
+        self._unsaved = False
+        text = self.state.document(offset=self.clock.offset)
+        took = time.monotonic() - began
+        self._save_after = began + (PAUSE * took if took > CHEAP else 0.0)
+        return self._version, text
 
     def save(self, document: tuple[int, str] | None) -> None:
         """Write a document unless a newer one was written already; needs no lock."""
@@ -152,9 +176,15 @@ class Sandbox:
                 state.write(self._file, text)
                 self._saved = version
 
+    def close(self) -> None:
+        """Write what is not written yet."""
+        with self.lock:
+            document = self.document(at_once=True)
+        self.save(document)
+
     def _catch_up(self) -> bool:
         happened = False
-        while (transition := schedule.next_transition(self.state)) is not None:
+        while (transition := schedule.next_transition(self.state, self.switches)) is not None:
             if transition.at > self.clock.now():
                 break
             transition.perform(self._world(transition.at))

@@ -3,9 +3,17 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.stripe_sandbox import checkout, cycles, invoicing
+from tests.stripe_sandbox import checkout, cycles, meter_events
 from tests.stripe_sandbox.state import Json, State
-from tests.stripe_sandbox.world import World
+from tests.stripe_sandbox.world import Switches, World
+
+FINAL = {
+    "invoice": {"paid", "void", "uncollectible"},
+    "checkout.session": {"complete", "expired"},
+    "subscription": {"canceled", "incomplete_expired"},
+}
+# At the same instant invoices are finalized before periods end.
+RANK = {"invoice": 0, "checkout.session": 1, "subscription": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,45 +21,61 @@ class Transition:
     """One thing that is to happen at one instant."""
 
     at: int
+    rank: int
     perform: Callable[[World], None]
 
 
-def next_transition(state: State) -> Transition | None:
-    """Return the earliest; at the same instant invoices are finalized before periods end."""
-    return min(_all(state), key=lambda transition: transition.at, default=None)
+def next_transition(state: State, switches: Switches) -> Transition | None:
+    """Return the earliest."""
+    return min(_all(state, switches), key=lambda found: (found.at, found.rank), default=None)
 
 
-def _all(state: State) -> Iterator[Transition]:
-    for invoice in state.tables["invoice"].values():
-        if invoice["status"] == "draft" and invoice["automatically_finalizes_at"]:
-            yield Transition(invoice["automatically_finalizes_at"], _finalize(invoice))
-    for session in state.tables["checkout.session"].values():
-        if session["status"] == "open":
-            yield Transition(session["expires_at"], _expire(session))
-    for subscription in state.tables["subscription"].values():
-        if subscription["status"] in cycles.RUNNING:
-            yield from _of_subscription(state, subscription)
+def _all(state: State, switches: Switches) -> Iterator[Transition]:
+    if state.unreported:
+        due = state.unreported[0]["at"] + switches.error_report_seconds
+        yield Transition(due, len(RANK), meter_events.report)
+    settled = []
+    for key, stored in state.running.items():
+        kind = stored["object"]
+        if stored["status"] in FINAL[kind]:
+            settled.append(key)
+            continue
+        for at, perform in OF[kind](state, stored):
+            yield Transition(at, RANK[kind], perform)
+    # What is final never moves again, and a long life has many such invoices.
+    for key in settled:
+        del state.running[key]
 
 
-def _of_subscription(state: State, subscription: Json) -> Iterator[Transition]:
+Found = Iterator[tuple[int, Callable[[World], None]]]
+
+
+def _of_invoice(state: State, invoice: Json) -> Found:
+    if invoice["status"] == "draft" and invoice["automatically_finalizes_at"]:
+        yield invoice["automatically_finalizes_at"], lambda world: cycles.finalize(world, invoice)
+    elif invoice["status"] == "open" and invoice["next_payment_attempt"]:
+        yield invoice["next_payment_attempt"], lambda world: cycles.retry(world, invoice)
+
+
+def _of_session(state: State, session: Json) -> Found:
+    yield session["expires_at"], lambda world: checkout.expire(world, session)
+
+
+def _of_subscription(state: State, subscription: Json) -> Found:
+    if subscription["status"] == "incomplete":
+        due = subscription["created"] + cycles.INCOMPLETE_FOR
+        yield due, lambda world: cycles.give_up_incomplete(world, subscription)
+    if subscription["status"] not in cycles.RUNNING:
+        return
     first = state.tables["subscription_item"][subscription["_items"][0]]
     if subscription["status"] == "trialing" and not subscription["_reminded"]:
         due = max(subscription["trial_end"] - cycles.REMINDER, subscription["trial_start"])
-        yield Transition(due, _remind(subscription))
-    yield Transition(first["current_period_end"], _end_period(subscription))
+        yield due, lambda world: cycles.remind(world, subscription)
+    yield first["current_period_end"], lambda world: cycles.end_period(world, subscription)
 
 
-def _finalize(invoice: Json) -> Callable[[World], None]:
-    return lambda world: invoicing.finalize(world, invoice, collect=True)
-
-
-def _expire(session: Json) -> Callable[[World], None]:
-    return lambda world: checkout.expire(world, session)
-
-
-def _remind(subscription: Json) -> Callable[[World], None]:
-    return lambda world: cycles.remind(world, subscription)
-
-
-def _end_period(subscription: Json) -> Callable[[World], None]:
-    return lambda world: cycles.end_period(world, subscription)
+OF: dict[str, Callable[[State, Json], Found]] = {
+    "invoice": _of_invoice,
+    "checkout.session": _of_session,
+    "subscription": _of_subscription,
+}

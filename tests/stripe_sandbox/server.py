@@ -1,18 +1,16 @@
-"""The HTTP server: the API, the hosted pages and the sandbox's own control endpoints."""
+"""What the HTTP server answers: the API, the hosted pages, the control endpoints."""
 
 import json
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from wsgiref.types import StartResponse, WSGIEnvironment
 
 from werkzeug import Request, Response
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from tests.stripe_sandbox import api, checkout, pages
+from tests.stripe_sandbox import api, checkout, control, pages, wire
 from tests.stripe_sandbox.errors import ApiError
 from tests.stripe_sandbox.sandbox import Sandbox
 from tests.stripe_sandbox.state import new_id
@@ -22,40 +20,29 @@ logger = logging.getLogger(__name__)
 CARDS = {"4242": checkout.GOOD_CARD, "0341": checkout.FAILING_CARD, "none": None}
 
 
-class QuietHandler(WSGIRequestHandler):
-    """Logs nothing, and answers small requests without waiting for a full packet."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log(self, *args: Any, **kwargs: Any) -> None:
-        """Stay silent: the sandbox keeps its own record."""
-
-
 class Application:
-    """The WSGI application around one sandbox."""
+    """What answers for one sandbox."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        request = Request(environ)
-        return self._answer(request)(environ, start_response)
-
-    def _answer(self, request: Request) -> Response:
+    def __call__(self, request: Request) -> Response:
+        """Answer a request, or raise HangUpError where a fault leaves it without an answer."""
         first = request.path.split("/")[1]
         try:
             match first:
                 case "v1" | "v2":
                     return self._api(request)
                 case "_sandbox":
-                    return self._control(request)
+                    return _json(control.answer(self.sandbox, request))
                 case "c" | "p" | "i":
                     return self._page(request)
                 case _:
                     return _html(pages.document("Not found", "<p>No such page.</p>"), 404)
         except ApiError as refusal:
             return _json(refusal.body(new_id("req_", 14)), refusal.status)
+        except wire.HangUpError:
+            raise
         except Exception:
             # A fault of the sandbox itself, told as Stripe tells its own.
             logger.exception("%s %s failed", request.method, request.path)
@@ -73,24 +60,11 @@ class Application:
                 headers=dict(request.headers),
             ),
         )
+        if answer.hang_up is not None:
+            raise answer.hang_up
+        if answer.html is not None:
+            return _html(answer.html, answer.status)
         return _json(answer.body, answer.status, answer.headers)
-
-    def _control(self, request: Request) -> Response:
-        clock = self.sandbox.clock
-        match request.method, request.path:
-            case "GET", "/_sandbox/clock":
-                self.sandbox.catch_up()
-            case "POST", "/_sandbox/clock":
-                self.sandbox.advance(_instant(request))
-            case "GET", "/_sandbox/next":
-                return _json({"at": self.sandbox.next_at()})
-            case "GET", "/_sandbox/requests":
-                after = request.args.get("after", 0, type=int)
-                return _json({"requests": self.sandbox.log.after(after)})
-            case _:
-                raise ApiError("No such control endpoint.", status=404)
-        now = clock.now()
-        return _json({"now": now, "offset": clock.offset})
 
     def _page(self, request: Request) -> Response:
         identifier = request.path.rsplit("/", 1)[1]
@@ -132,16 +106,8 @@ def _problem(form: Mapping[str, str], session: dict[str, Any]) -> str | None:
     return None
 
 
-def _instant(request: Request) -> int:
-    given: Any = request.get_json(silent=True) if request.is_json else request.form
-    try:
-        return int(given["to"])
-    except (KeyError, TypeError, ValueError):
-        raise ApiError('Send {"to": unix timestamp}.', param="to") from None
-
-
 def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    text = json.dumps(body, indent=2)
+    text = json.dumps(body, indent=2, default=list)
     return Response(text, status, headers, mimetype="application/json")
 
 
@@ -150,10 +116,9 @@ def _html(text: str, status: int = 200) -> Response:
 
 
 @contextmanager
-def listen(sandbox: Sandbox, *, host: str, port: int) -> Iterator[BaseWSGIServer]:
+def listen(sandbox: Sandbox, *, host: str, port: int) -> Iterator[wire.Server]:
     """Bind the port, say the URL to the sandbox, and deliver webhooks while the block runs."""
-    application = Application(sandbox)
-    server = make_server(host, port, application, threaded=True, request_handler=QuietHandler)
+    server = wire.Server(host, port, Application(sandbox))
     sandbox.url = sandbox.url or f"http://{host}:{server.server_port}"
     sandbox.courier.start()
     try:
@@ -161,6 +126,7 @@ def listen(sandbox: Sandbox, *, host: str, port: int) -> Iterator[BaseWSGIServer
     finally:
         sandbox.courier.stop()
         server.server_close()
+        sandbox.close()
 
 
 @contextmanager

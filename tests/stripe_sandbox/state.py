@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
+RUNNING = ("invoice", "checkout.session", "subscription")
 ALPHABET = string.ascii_letters + string.digits
 
 
@@ -21,6 +22,7 @@ class MeterEvent:
     identifier: str
     received_at: int
     sequence: int
+    canceled: bool = False
 
 
 @dataclass(slots=True)
@@ -43,10 +45,14 @@ class State:
     tables: dict[str, dict[str, Json]] = field(default_factory=lambda: defaultdict(dict))
     usage: dict[str, list[MeterEvent]] = field(default_factory=lambda: defaultdict(list))
     identifiers: dict[str, int] = field(default_factory=dict)
+    # Accepted events that turned out wrong, and those of them that no report has named yet.
     dropped_events: list[Json] = field(default_factory=list)
+    unreported: list[Json] = field(default_factory=list)
     replays: dict[str, Replay] = field(default_factory=dict)
     undelivered: list[tuple[str, str]] = field(default_factory=list)
     sequence: int = 0
+    # The objects to which something may still happen by itself; follows from the tables.
+    running: dict[str, Json] = field(default_factory=dict)
 
     def document(self, *, offset: int) -> str:
         """Return the JSON text that `load` reads back."""
@@ -56,6 +62,7 @@ class State:
             "usage": {key: [asdict(event) for event in kept] for key, kept in self.usage.items()},
             "identifiers": self.identifiers,
             "dropped_events": self.dropped_events,
+            "unreported": self.unreported,
             "replays": {key: asdict(replay) for key, replay in self.replays.items()},
             "undelivered": self.undelivered,
             "sequence": self.sequence,
@@ -76,6 +83,7 @@ def load(path: Path) -> tuple[State, int]:
     state = State(
         identifiers=document["identifiers"],
         dropped_events=document["dropped_events"],
+        unreported=document.get("unreported", []),
         replays={key: Replay(**replay) for key, replay in document["replays"].items()},
         undelivered=[(event, endpoint) for event, endpoint in document["undelivered"]],
         sequence=document["sequence"],
@@ -83,6 +91,9 @@ def load(path: Path) -> tuple[State, int]:
     state.tables.update(document["tables"])
     for key, events in document["usage"].items():
         state.usage[key] = [MeterEvent(**event) for event in events]
+        state.usage[key].sort(key=lambda event: (event.timestamp, event.sequence))
+    for table in RUNNING:
+        state.running.update(state.tables[table])
     return state, document["offset"]
 
 

@@ -3,30 +3,67 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.stripe_sandbox import rendering
 from tests.stripe_sandbox.errors import ApiError, missing
-from tests.stripe_sandbox.state import Json, State, new_id
+from tests.stripe_sandbox.state import RUNNING, Json, State, new_id
 
 API_VERSION = "2026-08-26.dahlia"
 NOUNS = {
     "billing.meter": "meter",
     "billing_portal.configuration": "configuration",
     "checkout.session": "checkout session",
+    "v2.core.event": "event",
+    "v2.core.event_destination": "event destination",
 }
 
 
 @dataclass(slots=True)
 class Switches:
-    """Behavior that Stripe does not document, or that a test wants otherwise."""
+    """Behavior that Stripe does not document, or that a test wants otherwise.
 
+    The defaults are what Stripe seems to do; money must come out right under all of the first
+    group, except for `flat_fee_at_zero`, which decides what a quiet period costs.
+    """
+
+    # Which event of a span a `last` meter takes: that of the latest `timestamp`, or of the latest
+    # `receipt`.
+    last_by: str = "timestamp"
+    # Which of several events of the same second it takes: the `last` received, or the `first`.
+    ties: str = "last"
+    # Seconds until summaries, previews, drafts and final invoices see an accepted event.
+    aggregation_lag_seconds: int = 0
+    # Whether a draft shows the usage so far (`live`), or that at its creation until it is
+    # finalized (`finalization`).
+    drafts_refreshed: str = "live"
     # Whether a tiered price charges its first tier's flat fee when nothing was used.
     flat_fee_at_zero: bool = True
+    # Whether the invoice after a cancellation waits as a `draft`, or is final at once
+    # (`immediate`).
+    final_invoice: str = "draft"
+    # Whether a metered item that a schedule's next phase drops is billed for the ended period.
+    phase_bills_ended_period: bool = True
+
     # How long an invoice of a period stays a draft.
     draft_seconds: int = 3600
+    # Days after each failed attempt until the next, and what becomes of the subscription when the
+    # last one failed: `cancel`, `unpaid` or `past_due` (it stays so). Both are account settings.
+    retry_days: tuple[int, ...] = (3, 5, 7)
+    after_retries: str = "cancel"
+    # Seconds until errors found after a meter event was accepted are reported.
+    error_report_seconds: int = 60
+    # Checks of meter events that happen only after the event was accepted, by their error codes.
+    late_checks: frozenset[str] = frozenset({"meter_event_customer_not_found"})
+    # Seconds until the search finds what was created.
+    search_lag_seconds: int = 60
+
     # Real seconds that each meter event is in flight, so that two calls can overlap.
     meter_event_latency: float = 0.0
+    # Real seconds before a connection without an answer is closed, and before a slow answer.
+    timeout_seconds: float = 0.0
+    slow_seconds: float = 0.05
     # Real seconds before the second and the third attempt at a webhook.
     webhook_backoff: tuple[float, ...] = (0.1, 0.5)
 
@@ -41,10 +78,14 @@ class World:
     url: str
     request_id: str | None = None
     idempotency_key: str | None = None
+    # A fault of this call: the meter event is accepted, and never aggregated.
+    loses: bool = False
 
     def add(self, stored: Json, event: str | None = None) -> Json:
         """Keep a new object and announce it."""
         self.state.tables[stored["object"]][stored["id"]] = stored
+        if stored["object"] in RUNNING:
+            self.state.running[stored["id"]] = stored
         if event:
             self.emit(event, stored)
         return stored
@@ -71,7 +112,7 @@ class World:
 
     def render(self, stored: Json) -> Json:
         """Return the object as the API shows it."""
-        return rendering.render(self.state, stored, self.switches.flat_fee_at_zero, self.url)
+        return rendering.render(self, stored)
 
     @contextmanager
     def changing(self, stored: Json, event: str) -> Iterator[None]:
@@ -104,6 +145,32 @@ class World:
             if endpoint["status"] == "enabled" and (kind in wanted or "*" in wanted):
                 self.state.undelivered.append((event["id"], endpoint["id"]))
                 event["pending_webhooks"] += 1
+
+    def emit_thin(self, kind: str, related: Json | None, data: Json) -> Json:
+        """Record a thin event and queue it for the event destinations that want it."""
+        event: Json = {
+            "id": new_id("evt_test_", 24),
+            "object": "v2.core.event",
+            "_created": self.now,
+            "changes": None,
+            "context": None,
+            "created": rfc3339(self.now),
+            "data": data,
+            "livemode": False,
+            "reason": None,
+            "related_object": related,
+            "type": kind,
+        }
+        self.add(event)
+        for destination in self.state.tables["v2.core.event_destination"].values():
+            if destination["status"] == "enabled" and kind in destination["enabled_events"]:
+                self.state.undelivered.append((event["id"], destination["id"]))
+        return event
+
+
+def rfc3339(instant: int) -> str:
+    """Return an instant as version 2 of the API writes it."""
+    return f"{datetime.fromtimestamp(instant, UTC):%Y-%m-%dT%H:%M:%S.000Z}"
 
 
 def difference(before: Json, after: Json) -> Json:
