@@ -310,10 +310,15 @@ def _alert(subject: Subject, row: Verification, *, now: datetime) -> None:
     ids = {"period": subject.period_id, "invoice": row.stripe_invoice_id}
     if row.passed_unverified_at == now:
         logger.critical("an invoice is final and was not verified", extra=ids)
+    elif _is_near(row, now=now):
+        logger.critical("an invoice is about to be final unverified", extra=ids)
+
+
+def _is_near(row: Verification, *, now: datetime) -> bool:
     # An hour is what Stripe gives by itself; before it was moved out, that is no alarm.
-    elif row.verified_at is None and row.postponed_at and row.finalizes_at:
-        if row.finalizes_at - now < ALERT_BEFORE:
-            logger.critical("an invoice is about to be final unverified", extra=ids)
+    if row.verified_at is not None or row.postponed_at is None or row.finalizes_at is None:
+        return False
+    return row.finalizes_at - now < ALERT_BEFORE
 
 
 def _add(total: Round, subject: Subject, seen: Seen, *, resent: bool) -> Round:
