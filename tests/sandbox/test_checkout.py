@@ -1,4 +1,4 @@
-"""Checkout and portal: sessions by the API, completed by a plain form."""
+"""Checkout: sessions by the API, completed by a plain form."""
 
 import re
 from typing import Any
@@ -8,6 +8,7 @@ import requests
 import stripe
 
 from tests.sandbox.shop import DAY, JAN, make_customer, make_meter, make_price
+from tests.sandbox.test_payments import seat
 from tests.stripe_sandbox import Sandbox
 
 
@@ -138,6 +139,40 @@ class TestPage:
 
         assert press(session, card="none").status_code == status
 
+    def test_declines_a_card_and_can_be_tried_again(
+        self, sandbox: Sandbox, client: stripe.StripeClient, price: stripe.Price
+    ) -> None:
+        session = open_session(client, price)
+        declined = press(session, card="0002")
+        made = sandbox.objects("subscription") + sandbox.objects("customer")
+
+        assert declined.status_code == 402
+        assert "Your card was declined." in declined.text
+        assert made == []
+        assert press(session, card="4242").status_code == 303
+
+    def test_declines_the_failing_card_when_something_is_due_now(
+        self, client: stripe.StripeClient, price: stripe.Price
+    ) -> None:
+        seats = [{"price": price.id}, {"price": seat(client).id, "quantity": 1}]
+
+        assert press(open_session(client, price, line_items=seats), card="0341").status_code == 402
+        assert press(open_session(client, price), card="0341").status_code == 303
+
+    def test_of_several_open_ones_completes_each(
+        self, sandbox: Sandbox, client: stripe.StripeClient, price: stripe.Price
+    ) -> None:
+        customer = make_customer(client)
+        first, second, third = (open_session(client, price, customer=customer.id) for _ in range(3))
+        client.v1.checkout.sessions.expire(second.id)
+        press(first, card="4242")
+        sessions = client.v1.checkout.sessions.list({"customer": customer.id, "status": "open"})
+
+        assert [session.id for session in sessions.data] == [third.id]
+        assert press(second, card="4242").status_code == 410
+        assert press(third, card="4242").status_code == 303
+        assert len(sandbox.objects("subscription")) == 2
+
     def test_escapes_what_it_shows(self, client: stripe.StripeClient, price: stripe.Price) -> None:
         client.v1.products.update(str(price.product), {"name": "<b>Pro</b>"})
         session = open_session(client, price)
@@ -164,18 +199,3 @@ class TestExpiry:
         assert client.v1.checkout.sessions.expire(session.id).status == "expired"
         with pytest.raises(stripe.InvalidRequestError, match="can be expired"):
             client.v1.checkout.sessions.expire(session.id)
-
-
-class TestPortal:
-    def test_leads_back(self, client: stripe.StripeClient) -> None:
-        customer = make_customer(client)
-        with pytest.raises(stripe.InvalidRequestError, match="No configuration"):
-            client.v1.billing_portal.sessions.create({"customer": customer.id})
-        client.v1.billing_portal.configurations.create(
-            {"features": {"invoice_history": {"enabled": True}}}
-        )
-        session = client.v1.billing_portal.sessions.create(
-            {"customer": customer.id, "return_url": "http://127.0.0.1:1/plan"}
-        )
-
-        assert 'href="http://127.0.0.1:1/plan"' in requests.get(session.url, timeout=5).text

@@ -15,6 +15,8 @@ from werkzeug.routing import Map, Rule
 from tests.stripe_sandbox import (
     account,
     checkout,
+    credit_grants,
+    credit_notes,
     customers,
     event_destinations,
     events,
@@ -29,6 +31,7 @@ from tests.stripe_sandbox import (
     previews,
     prices,
     products,
+    subscription_schedules,
     subscriptions,
     webhook_endpoints,
 )
@@ -49,6 +52,8 @@ EXPAND = {"expand": parameters.sequence(parameters.text())}
 MODULES = (
     account,
     checkout,
+    credit_grants,
+    credit_notes,
     customers,
     event_destinations,
     events,
@@ -60,6 +65,7 @@ MODULES = (
     portal,
     prices,
     products,
+    subscription_schedules,
     subscriptions,
     webhook_endpoints,
 )
@@ -104,6 +110,7 @@ def respond(sandbox: Sandbox, request: Request) -> Answer:
             answer = _refuse(sandbox, request, request_id, fault)
         else:
             _check_key(request.headers)
+            _check_limit(sandbox, request)
             route, ids = _match(request)
             params = _decode(request)
             typed = parameters.validate(params, {**route.fields, **EXPAND})
@@ -137,16 +144,10 @@ def respond(sandbox: Sandbox, request: Request) -> Answer:
 def _refuse(sandbox: Sandbox, request: Request, request_id: str, fault: Fault) -> Answer:
     """Return the answer to a call that a fault keeps from being performed."""
     match fault:
-        case Fault.RATE_LIMITED | Fault.RATE_LIMITED_RETRY:
-            raise ApiError(
-                "Request rate limit exceeded. You can learn more about rate limits here "
-                "https://stripe.com/docs/rate-limits.",
-                status=429,
-                code="rate_limit",
-                headers={"Stripe-Rate-Limited-Reason": "global-rate"}
-                | ({"Stripe-Should-Retry": "true"} if fault is Fault.RATE_LIMITED_RETRY else {}),
-                replayable=False,
-            )
+        case Fault.RATE_LIMITED:
+            raise _too_many()
+        case Fault.RATE_LIMITED_RETRY:
+            raise _too_many({"Stripe-Should-Retry": "true"})
         case Fault.BAD_GATEWAY:
             return Answer(502, {}, html=GATEWAY_PAGE.format("502 Bad Gateway"), performed=False)
         case Fault.UNAVAILABLE:
@@ -160,6 +161,25 @@ def _refuse(sandbox: Sandbox, request: Request, request_id: str, fault: Fault) -
                     _remember(world, key, request, answer)
             return answer
     return Answer(0, {}, performed=False)
+
+
+def _too_many(headers: dict[str, str] | None = None) -> ApiError:
+    return ApiError(
+        "Request rate limit exceeded. You can learn more about rate limits here "
+        "https://stripe.com/docs/rate-limits.",
+        status=429,
+        code="rate_limit",
+        headers={"Stripe-Rate-Limited-Reason": "global-rate", **(headers or {})},
+        replayable=False,
+    )
+
+
+def _check_limit(sandbox: Sandbox, request: Request) -> None:
+    switches = sandbox.switches
+    of_meters = request.path == "/v1/billing/meter_events"
+    limit = switches.meter_events_per_second if of_meters else switches.calls_per_second
+    if not sandbox.within_limit("meter events" if of_meters else "calls", limit):
+        raise _too_many()
 
 
 def _server_error(request_id: str) -> Answer:

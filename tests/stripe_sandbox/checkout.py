@@ -20,6 +20,7 @@ from tests.stripe_sandbox.world import World
 
 DAY = 86400
 GOOD_CARD, FAILING_CARD = "pm_card_visa", "pm_card_chargeCustomerFail"
+DECLINED_CARD = "pm_card_chargeDeclined"
 
 
 def _create(call: Call) -> Json:
@@ -142,6 +143,12 @@ def _session(
         "ui_mode": "hosted_page",
         "wallet_options": None,
     }
+
+
+def declines(session: Json, card: str | None) -> bool:
+    """Say whether a card is declined on the page, so that nothing happens and one may retry."""
+    due = session["amount_total"] > 0
+    return card == DECLINED_CARD or (card == FAILING_CARD and due)
 
 
 def complete(world: World, session: Json, *, card: str | None) -> Json:

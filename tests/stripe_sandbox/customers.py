@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.stripe_sandbox import cycles, payment_methods
+from tests.stripe_sandbox import cycles, payment_methods, search
 from tests.stripe_sandbox.parameters import Field, mapping, sequence, strings, text
 from tests.stripe_sandbox.routing import Call, Route, listing, retrieve
 from tests.stripe_sandbox.state import Json, new_id
@@ -128,6 +128,7 @@ def _tombstone(customer: Json) -> Json:
 ROUTES = [
     Route("POST", "/v1/customers", _create, {**FIELDS, "payment_method": text()}),
     listing("customer", "/v1/customers", email=text()),
+    search.route("customer", "/v1/customers/search", "email", "name", "phone"),
     Route("GET", "/v1/customers/<id>", _retrieve),
     Route("POST", "/v1/customers/<id>", _update, FIELDS),
     Route("DELETE", "/v1/customers/<id>", _delete),

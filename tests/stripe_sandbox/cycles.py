@@ -10,7 +10,7 @@ licensed items for the one that begins. Usage in a trial is free: its metered li
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.stripe_sandbox import invoice_lines, invoicing, payment_methods, periods
+from tests.stripe_sandbox import invoice_lines, invoicing, payment_methods, periods, phases
 from tests.stripe_sandbox.state import Json, new_id
 from tests.stripe_sandbox.world import World
 
@@ -99,7 +99,9 @@ def end_period(world: World, subscription: Json) -> None:
     cardless = trial and payment_methods.for_subscription(world, subscription) is None
     behavior = (subscription["trial_settings"] or {"end_behavior": {}})["end_behavior"]
     missing = behavior.get("missing_payment_method", "create_invoice")
-    if subscription["cancel_at_period_end"] or (cardless and missing == "cancel"):
+    phase = phases.at(world, subscription, ended)
+    leaves = subscription["cancel_at_period_end"] or phase is phases.CANCEL
+    if leaves or (cardless and missing == "cancel"):
         last = None if trial else _bill_ended(world, subscription, began, ended)
         _end(world, subscription, last)
         return
@@ -109,11 +111,55 @@ def end_period(world: World, subscription: Json) -> None:
         world.emit("customer.subscription.paused", subscription)
         return
     with world.changing(subscription, "customer.subscription.updated"):
+        lines = _take_pending(subscription)
+        lines += _ended_lines(world, subscription, phase, span=(began, ended), trial=trial)
+        if phase:
+            phases.enter(world, subscription, phase)
+            _exchange(world, subscription, phase["items"])
         until = _boundary_after(world, subscription, ended)
         _set_period(world, subscription, start=ended, end=until)
         if trial:
             subscription["status"] = "active"
-        _bill(world, subscription, trial=trial, began=began, ended=ended)
+        _draft(world, subscription, _in_order(world, subscription, lines), began, ended)
+
+
+def _ended_lines(
+    world: World, subscription: Json, phase: Json | None, *, span: tuple[int, int], trial: bool
+) -> list[Json]:
+    """Return the lines of metered items for the period that ended; those of a trial are free."""
+    kept = {entry["price"] for entry in phase["items"]} if phase else None
+    return [
+        invoice_lines.build(
+            world.state, item, start=max(span[0], item.get("_since", 0)), end=span[1], free=trial
+        )
+        for item in items(world, subscription)
+        if not _licensed(world, item)
+        and (kept is None or item["price"] in kept or world.switches.phase_bills_ended_period)
+    ]
+
+
+def _in_order(world: World, subscription: Json, lines: list[Json]) -> list[Json]:
+    """Add the lines of licensed items for the period that begins, each at its item's place."""
+    begun = {
+        item["id"]: invoice_lines.build(
+            world.state,
+            item,
+            start=item["current_period_start"],
+            end=item["current_period_end"],
+        )
+        for item in items(world, subscription)
+        if _licensed(world, item)
+    }
+    places = {item: place for place, item in enumerate(subscription["_items"])}
+    everything = [*lines, *begun.values()]
+    return sorted(everything, key=lambda line: places.get(invoice_lines.item_of(line), -1))
+
+
+def _take_pending(subscription: Json) -> list[Json]:
+    """Return the lines that waited for the next invoice, and forget them."""
+    pending: list[Json] = subscription.get("_pending", [])
+    subscription["_pending"] = []
+    return pending
 
 
 def end_trial(world: World, subscription: Json) -> None:
@@ -133,6 +179,90 @@ def move_trial(world: World, subscription: Json, until: int) -> None:
         schedule_end(world, subscription)
 
 
+def change_items(world: World, subscription: Json, wanted: list[Json], *, proration: str) -> None:
+    """Let a subscription have other items from now on, within the period that runs.
+
+    An entry with the `id` of an item changes or keeps it; items that no entry names end. What was
+    used of a metered price that ends is billed under flexible billing only, and not without
+    prorations; licensed prices are credited and charged for the rest of the period.
+    """
+    with world.changing(subscription, "customer.subscription.updated"):
+        lines = _exchange(world, subscription, wanted, since=world.now)
+        if proration == "none" or subscription["status"] == "trialing":
+            return
+        if subscription["billing_mode"]["type"] == "classic":
+            lines = [line for line in lines if "_usage" not in line]
+        subscription["_pending"] += lines
+        if proration == "always_invoice" and subscription["_pending"]:
+            _invoice_pending(world, subscription)
+
+
+def _invoice_pending(world: World, subscription: Json) -> None:
+    started, _ = period(world, subscription)
+    invoice = invoicing.draft(
+        world,
+        subscription,
+        _take_pending(subscription),
+        reason="subscription_update",
+        start=started,
+        end=world.now,
+        finalizes_at=None,
+    )
+    finalize(world, invoice)
+
+
+def _exchange(
+    world: World, subscription: Json, wanted: list[Json], *, since: int = 0
+) -> list[Json]:
+    """Give a subscription the wanted items, and return lines for the part of a period that ran.
+
+    `since` is the instant within the period; 0 stands for the boundary between two, where nothing
+    is prorated.
+    """
+    before = {item["id"]: item for item in items(world, subscription)}
+    by_price = {item["price"]: item["id"] for item in before.values()}
+    start, end = period(world, subscription)
+    lines: list[Json] = []
+    kept = []
+    for entry in wanted:
+        item = before.pop(entry.get("id") or by_price.get(entry["price"], ""), None)
+        if item is None:
+            item = world.add(_item(world, subscription, entry) | {"_since": since})
+            item["current_period_start"], item["current_period_end"] = start, end
+            lines += _prorated(world, item, since, sign=1)
+        elif _differs(item, entry):
+            lines += _prorated(world, item, since, sign=-1)
+            if item["price"] != entry["price"]:
+                item["_since"] = since
+            item["price"] = entry["price"]
+            item["quantity"] = entry.get("quantity", item["quantity"])
+            lines += _prorated(world, item, since, sign=1)
+        item["metadata"] |= entry.get("metadata", {})
+        kept.append(item["id"])
+    for item in before.values():
+        lines += _prorated(world, item, since, sign=-1)
+        del world.state.tables["subscription_item"][item["id"]]
+    subscription["_items"] = kept
+    return lines
+
+
+def _differs(item: Json, entry: Json) -> bool:
+    same = item["price"] == entry["price"]
+    return not same or entry.get("quantity", item["quantity"]) != item["quantity"]
+
+
+def _prorated(world: World, item: Json, since: int, *, sign: int) -> list[Json]:
+    """Return what an item that begins or ends within its period costs or gives back."""
+    if not since:
+        return []
+    if _licensed(world, item):
+        return [invoice_lines.prorate(world.state, item, at=since, sign=sign)]
+    if sign > 0:
+        return []
+    start = max(item["current_period_start"], item.get("_since", 0))
+    return [invoice_lines.build(world.state, item, start=start, end=since)]
+
+
 def schedule_end(world: World, subscription: Json) -> None:
     """Let the subscription end with its current period."""
     _, ends = period(world, subscription)
@@ -149,11 +279,42 @@ def keep(subscription: Json) -> None:
     subscription["cancellation_details"]["reason"] = None
 
 
-def cancel_now(world: World, subscription: Json, *, invoice_now: bool) -> None:
-    """End a subscription at once; without `invoice_now` the usage of its period is not billed."""
+def resume(world: World, subscription: Json) -> None:
+    """Start a paused subscription again, with a period that begins now."""
+    with world.changing(subscription, "customer.subscription.updated"):
+        subscription["status"] = "active"
+        subscription["billing_cycle_anchor"] = world.now
+        until = _boundary_after(world, subscription, world.now)
+        _set_period(world, subscription, start=world.now, end=until)
+        invoice = invoicing.draft(
+            world,
+            subscription,
+            _in_order(world, subscription, []),
+            reason="subscription_update",
+            start=world.now,
+            end=world.now,
+            finalizes_at=None,
+        )
+    world.emit("customer.subscription.resumed", subscription)
+    finalize(world, invoice)
+
+
+def cancel_now(
+    world: World, subscription: Json, *, invoice_now: bool, prorate: bool = False
+) -> None:
+    """End a subscription at once; without `invoice_now` the usage of its period is not billed.
+
+    With `prorate` the rest of what was paid in advance is credited, on the last invoice.
+    """
     began, ends = period(world, subscription)
     last = None
     if invoice_now and subscription["status"] in RUNNING - {"trialing"}:
+        if prorate:
+            subscription["_pending"] += [
+                invoice_lines.prorate(world.state, item, at=world.now, sign=-1)
+                for item in items(world, subscription)
+                if _licensed(world, item)
+            ]
         last = _bill_ended(world, subscription, began, min(world.now, ends))
     _end(world, subscription, last)
 
@@ -164,6 +325,7 @@ def _cancel(world: World, subscription: Json, *, reason: str = "cancellation_req
     subscription["canceled_at"] = subscription["canceled_at"] or world.now
     details = subscription["cancellation_details"]
     details["reason"] = details["reason"] or reason
+    phases.leave(world, subscription, "canceled")
     # What is owed stays owed, but is not collected by itself any more.
     for invoice in _open_invoices(world, subscription):
         invoice["auto_advance"] = False
@@ -216,24 +378,10 @@ def give_up_incomplete(world: World, subscription: Json) -> None:
         subscription["ended_at"] = subscription["canceled_at"] = world.now
 
 
-def _bill(world: World, subscription: Json, *, trial: bool, began: int, ended: int) -> None:
-    lines = []
-    for item in items(world, subscription):
-        span = (began, ended)
-        if _licensed(world, item):
-            span = (item["current_period_start"], item["current_period_end"])
-        free = trial and not _licensed(world, item)
-        lines.append(invoice_lines.build(world.state, item, start=span[0], end=span[1], free=free))
-    _draft(world, subscription, lines, began, ended)
-
-
 def _bill_ended(world: World, subscription: Json, began: int, ended: int) -> Json | None:
     """Make the last invoice: only what is billed afterwards."""
-    lines = [
-        invoice_lines.build(world.state, item, start=began, end=ended)
-        for item in items(world, subscription)
-        if not _licensed(world, item)
-    ]
+    lines = _take_pending(subscription)
+    lines += _ended_lines(world, subscription, None, span=(began, ended), trial=False)
     return _draft(world, subscription, lines, began, ended) if lines else None
 
 
@@ -285,6 +433,7 @@ def _item(world: World, subscription: Json, given: Json) -> Json:
     return {
         "id": new_id("si_", 14),
         "object": "subscription_item",
+        "_since": 0,
         "billed_until": None,
         "billing_thresholds": None,
         "created": world.now,
@@ -307,6 +456,7 @@ def _subscription(world: World, order: Order) -> Json:
         "id": new_id("sub_"),
         "object": "subscription",
         "_items": [],
+        "_pending": [],
         "_reminded": False,
         "application": None,
         "application_fee_percent": None,

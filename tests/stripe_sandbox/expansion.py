@@ -12,11 +12,14 @@ from tests.stripe_sandbox.world import World
 # The table is empty where the sandbox never has such an object: the member is always null.
 REFERENCES: dict[tuple[str, str], str] = {
     ("billing_portal.session", "configuration"): "billing_portal.configuration",
+    ("billing.credit_grant", "customer"): "customer",
     ("checkout.session", "customer"): "customer",
     ("checkout.session", "invoice"): "invoice",
     ("checkout.session", "payment_intent"): "payment_intent",
     ("checkout.session", "setup_intent"): "setup_intent",
     ("checkout.session", "subscription"): "subscription",
+    ("credit_note", "customer"): "customer",
+    ("credit_note", "invoice"): "invoice",
     ("customer", "default_source"): "",
     ("customer", "discount"): "",
     ("customer", "invoice_settings.default_payment_method"): "payment_method",
@@ -46,9 +49,11 @@ REFERENCES: dict[tuple[str, str], str] = {
     ("subscription", "discounts"): "",
     ("subscription", "latest_invoice"): "invoice",
     ("subscription", "pending_setup_intent"): "setup_intent",
-    ("subscription", "schedule"): "",
+    ("subscription", "schedule"): "subscription_schedule",
     ("subscription", "test_clock"): "",
     ("subscription_item", "discounts"): "",
+    ("subscription_schedule", "customer"): "customer",
+    ("subscription_schedule", "subscription"): "subscription",
 }
 
 

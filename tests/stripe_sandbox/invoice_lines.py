@@ -9,9 +9,10 @@ The line of a metered item remembers the span of time it bills (`_usage`); while
 draft the quantity is read again at every look, and finalizing drops the mark and so freezes it.
 """
 
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
-from tests.stripe_sandbox import pricing, usage
+from tests.stripe_sandbox import credit_grants, pricing, usage
 from tests.stripe_sandbox.state import Json, State, new_id
 
 if TYPE_CHECKING:
@@ -63,15 +64,42 @@ def build(
     return line
 
 
-def recompute(world: "World", invoice: Json) -> None:
-    """Read the usage of a draft's metered lines again and bring its totals up to date."""
+def prorate(state: State, item: Json, *, at: int, sign: int) -> Json:
+    """Return the line that charges (or with `sign` -1 credits) the rest of a licensed period."""
+    start, end = item["current_period_start"], item["current_period_end"]
+    line = build(state, item, start=at, end=end)
+    share = Decimal(line["amount"]) * (end - at) / (end - start)
+    line["amount"] = line["subtotal"] = sign * int(share.quantize(Decimal(1), ROUND_HALF_UP))
+    word = "Remaining time on" if sign > 0 else "Unused time on"
+    line["description"] = f"{word} {line['quantity']} x {line['description']}"
+    line["parent"]["subscription_item_details"]["proration"] = True
+    return line
+
+
+def item_of(line: Json) -> str:
+    """Return the id of the subscription item that a line bills."""
+    return str(line["parent"]["subscription_item_details"]["subscription_item"])
+
+
+def recompute(world: "World", invoice: Json, *, final: bool = False) -> None:
+    """Read the usage of a draft's metered lines again and bring its totals up to date.
+
+    With `final` the credits and the balance that pay for a part of it are spent.
+    """
     for line in invoice["lines"]:
         if "_usage" in line:
             _meter(world, invoice["customer"], line)
-    total = sum(line["amount"] for line in invoice["lines"])
-    for name in ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"):
-        invoice[name] = total
-    invoice["amount_due"] = invoice["amount_remaining"] = total
+    subtotal = sum(line["amount"] for line in invoice["lines"])
+    total = subtotal - credit_grants.cover(world, invoice, spend=final)
+    invoice["subtotal"] = invoice["subtotal_excluding_tax"] = subtotal
+    invoice["total"] = invoice["total_excluding_tax"] = total
+    customer = world.state.tables["customer"][invoice["customer"]]
+    invoice["starting_balance"] = customer["balance"]
+    due = max(0, total + customer["balance"])
+    invoice["amount_due"] = invoice["amount_remaining"] = due
+    if final:
+        customer["balance"] = min(0, customer["balance"] + total)
+        invoice["ending_balance"] = customer["balance"]
 
 
 def _meter(world: "World", customer: str, line: Json) -> None:

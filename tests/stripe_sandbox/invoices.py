@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.stripe_sandbox import invoicing, payment_methods
+from tests.stripe_sandbox import invoicing, payment_methods, search
 from tests.stripe_sandbox.errors import ApiError
 from tests.stripe_sandbox.listing import PAGING, created_within, page
 from tests.stripe_sandbox.parameters import (
@@ -122,9 +122,7 @@ def _pay(call: Call) -> Json:
             "`default_payment_method` prior to calling this endpoint."
         )
     if not invoicing.attempt(world, invoice, method=method, by_hand=True):
-        raise ApiError(
-            "Your card was declined.", status=402, code="card_declined", kind="card_error"
-        )
+        raise payment_methods.declined()
     return world.render(invoice)
 
 
@@ -133,6 +131,23 @@ def _void(call: Call) -> Json:
     invoice = world.find("invoice", call.ids["id"])
     invoicing.void(world, invoice)
     return world.render(invoice)
+
+
+def _mark_uncollectible(call: Call) -> Json:
+    world = call.world
+    invoice = world.find("invoice", call.ids["id"])
+    if invoice["status"] != "open":
+        raise ApiError("You can only mark open invoices as uncollectible. This one isn't open.")
+    invoicing.write_off(world, invoice)
+    return world.render(invoice)
+
+
+def _delete(call: Call) -> Json:
+    """Refuse: only one-off drafts can be deleted, and the sandbox has only subscriptions'."""
+    invoice = call.world.find("invoice", call.ids["id"])
+    if invoice["status"] != "draft":
+        raise ApiError("You can only delete draft invoices.", code="invoice_not_editable")
+    raise ApiError("You can't delete invoices created by subscriptions.")
 
 
 ROUTES = [
@@ -148,6 +163,7 @@ ROUTES = [
             "subscription": text(),
         },
     ),
+    search.route("invoice", "/v1/invoices/search", "currency", "customer", "number", "total"),
     retrieve("invoice", "/v1/invoices/<id>"),
     Route(
         "POST",
@@ -175,6 +191,8 @@ ROUTES = [
         },
     ),
     Route("POST", "/v1/invoices/<id>/void", _void),
+    Route("POST", "/v1/invoices/<id>/mark_uncollectible", _mark_uncollectible),
+    Route("DELETE", "/v1/invoices/<id>", _delete),
     listing("invoice_payment", "/v1/invoice_payments", invoice=text(), status=text()),
     retrieve("invoice_payment", "/v1/invoice_payments/<id>"),
     listing("payment_intent", "/v1/payment_intents", customer=text()),

@@ -135,7 +135,7 @@ def finalize(world: World, invoice: Json, *, collect: bool) -> None:
             "This invoice is already finalized, you can't re-finalize a non-draft invoice.",
             code="invoice_no_longer_draft",
         )
-    invoice_lines.recompute(world, invoice)
+    invoice_lines.recompute(world, invoice, final=True)
     for line in invoice["lines"]:
         line.pop("_usage", None)
     customer = world.state.tables["customer"][invoice["customer"]]
@@ -146,7 +146,7 @@ def finalize(world: World, invoice: Json, *, collect: bool) -> None:
     invoice["effective_at"] = world.now
     invoice["next_payment_attempt"] = None
     invoice["hosted_invoice_url"] = f"{world.url}/i/{invoice['id']}"
-    invoice["invoice_pdf"] = f"{world.url}/i/{invoice['id']}"
+    invoice["invoice_pdf"] = f"{world.url}/i/{invoice['id']}/pdf"
     invoice["status_transitions"]["finalized_at"] = world.now
     world.emit("invoice.finalized", invoice)
     if collect or invoice["amount_due"] == 0:
@@ -166,7 +166,7 @@ def attempt(
     invoice["attempted"] = True
     if due:
         invoice["attempt_count"] += 1 if first or not by_hand else 0
-        if method is None or method["card"]["last4"] == payment_methods.DECLINED_LATER:
+        if method is None or payment_methods.declines(method):
             if not by_hand:
                 _schedule_retry(world, invoice)
             world.emit("invoice.payment_failed", invoice)
@@ -190,6 +190,16 @@ def subscription_of(invoice: Json) -> str:
     return str(invoice["parent"]["subscription_details"]["subscription"])
 
 
+def pay_with(world: World, invoice: Json, token: str) -> str | None:
+    """Pay an open invoice with a test card, as its page does; return why not, if not."""
+    try:
+        method = payment_methods.attach(world, token, invoice["customer"])
+    except ApiError as refusal:
+        return refusal.message
+    paid = attempt(world, invoice, method=method, by_hand=True)
+    return None if paid else payment_methods.declined().message
+
+
 def pay_elsewhere(world: World, invoice: Json) -> None:
     """Mark an open invoice as paid outside Stripe."""
     _paid(world, invoice)
@@ -203,6 +213,15 @@ def void(world: World, invoice: Json) -> None:
     invoice["next_payment_attempt"] = None
     invoice["status_transitions"]["voided_at"] = world.now
     world.emit("invoice.voided", invoice)
+    _set_status(world, invoice, "active")
+
+
+def write_off(world: World, invoice: Json) -> None:
+    """Mark an open invoice as a bad debt; what was owed is not owed any more."""
+    invoice["status"] = "uncollectible"
+    invoice["next_payment_attempt"] = None
+    invoice["status_transitions"]["marked_uncollectible_at"] = world.now
+    world.emit("invoice.marked_uncollectible", invoice)
     _set_status(world, invoice, "active")
 
 

@@ -70,6 +70,16 @@ def create_card(world: World, number: str, *, brand: str) -> Json:
     )
 
 
+def declines(method: Json) -> bool:
+    """Say whether charging a saved card fails."""
+    return bool(method["card"]["last4"] in {DECLINED_LATER, DECLINED_AT_ONCE})
+
+
+def declined() -> ApiError:
+    """Return the refusal of a card."""
+    return ApiError("Your card was declined.", status=402, code="card_declined", kind="card_error")
+
+
 def refer(world: World, identifier: str, param: str, *, customer: str | None = None) -> Json:
     """Return the method that a parameter names; a test token makes a new card of it.
 
@@ -94,9 +104,7 @@ def attach(world: World, identifier: str, customer: str) -> Json:
     """Attach a method, or refuse a card that is declined at once."""
     method = refer(world, identifier, "payment_method")
     if method["card"]["last4"] == DECLINED_AT_ONCE:
-        raise ApiError(
-            "Your card was declined.", status=402, code="card_declined", kind="card_error"
-        )
+        raise declined()
     if method["customer"] not in {None, customer}:
         raise ApiError(
             "The payment method you provided has already been attached to a customer.",
@@ -105,6 +113,18 @@ def attach(world: World, identifier: str, customer: str) -> Json:
     if method["customer"] is None:
         method["customer"] = customer
         world.emit("payment_method.attached", method)
+    return method
+
+
+def replace(world: World, customer: Json, token: str) -> Json:
+    """Attach a new card and charge everything of the customer to it from now on."""
+    method = attach(world, token, customer["id"])
+    with world.changing(customer, "customer.updated"):
+        customer["invoice_settings"]["default_payment_method"] = method["id"]
+    for subscription in world.state.tables["subscription"].values():
+        if subscription["customer"] == customer["id"] and not subscription["ended_at"]:
+            with world.changing(subscription, "customer.subscription.updated"):
+                subscription["default_payment_method"] = method["id"]
     return method
 
 

@@ -1,13 +1,15 @@
 """Invoice previews: what a subscription would be billed, kept nowhere.
 
-For a running subscription it is the invoice of the current period with the usage so far. For items
+For a running subscription it is the invoice of the current period with the usage so far, also as
+if its items were changed now. For items
 that nobody has subscribed to yet, `preview_mode=recurring` prices one period without usage (this
 shows what the flat fee does at zero), and the default, the first invoice, which bills no usage.
 """
 
+from collections import defaultdict
 from typing import Any
 
-from tests.stripe_sandbox import cycles, invoice_lines, invoicing, subscriptions
+from tests.stripe_sandbox import cycles, invoice_lines, invoicing, rendering, subscriptions
 from tests.stripe_sandbox.errors import ApiError
 from tests.stripe_sandbox.parameters import boolean, mapping, sequence, text
 from tests.stripe_sandbox.routing import Call, Route
@@ -22,6 +24,8 @@ def _create(call: Call) -> Json:
         subscription = world.refer("subscription", params["subscription"], "subscription")
         if subscription["ended_at"]:
             raise ApiError("The subscription has ended.", code="invoice_upcoming_none")
+        if "items" in details:
+            world, subscription = _imagine_change(world, subscription, details)
         lines = _next(world, subscription, cancel_now=details.get("cancel_now", False))
     elif "items" in details:
         world, subscription = _imagine(world, params, details)
@@ -52,10 +56,41 @@ def _next(world: World, subscription: Json, *, cancel_now: bool) -> list[Json]:
     start, end = cycles.period(world, subscription)
     end = min(end, world.now) if cancel_now else end
     free = subscription["status"] == "trialing"
-    return [
-        invoice_lines.build(world.state, item, start=start, end=end, free=free)
+    lines = [
+        invoice_lines.build(
+            world.state, item, start=max(start, item.get("_since", 0)), end=end, free=free
+        )
         for item in cycles.items(world, subscription)
     ]
+    return [*subscription.get("_pending", []), *lines]
+
+
+def _imagine_change(
+    world: World, subscription: Json, details: dict[str, Any]
+) -> tuple[World, Json]:
+    """Change a subscription's items in a copy of the world that is then forgotten."""
+    name = "subscription_details[items]"
+    wanted = subscriptions.changed_items(world, subscription, details["items"], name)
+    elsewhere = _copy(world)
+    tables = elsewhere.state.tables
+    copied = tables["subscription"][subscription["id"]] = rendering.plain_copy(subscription)
+    for item in subscription["_items"]:
+        original = world.state.tables["subscription_item"][item]
+        tables["subscription_item"][item] = rendering.plain_copy(original)
+    proration = details.get("proration_behavior", "create_prorations")
+    if proration == "always_invoice":
+        proration = "create_prorations"
+    cycles.change_items(elsewhere, copied, wanted, proration=proration)
+    return elsewhere, copied
+
+
+def _copy(world: World) -> World:
+    """Return a world with the same prices, customers and usage, in which nothing has happened."""
+    apart = State(usage=world.state.usage)
+    tables = ("customer", "price", "product", "payment_method", "billing.meter")
+    for table in (*tables, "billing.credit_grant"):
+        apart.tables[table] = dict(world.state.tables[table])
+    return World(state=apart, now=world.now, switches=world.switches, url=world.url)
 
 
 def _imagine(world: World, params: dict[str, Any], details: dict[str, Any]) -> tuple[World, Json]:
@@ -65,12 +100,19 @@ def _imagine(world: World, params: dict[str, Any], details: dict[str, Any]) -> t
             "Missing required param: customer.", code="parameter_missing", param="customer"
         )
     customer = world.refer("customer", params["customer"], "customer")["id"]
-    chosen = subscriptions.check_items(world, details["items"], "subscription_details[items]")
-    apart = State()
-    for table in ("customer", "price", "product", "payment_method", "billing.meter"):
-        apart.tables[table] = dict(world.state.tables[table])
-    apart.tables["customer"][customer] = dict(apart.tables["customer"][customer])
-    elsewhere = World(state=apart, now=world.now, switches=world.switches, url=world.url)
+    name = "subscription_details[items]"
+    for position, item in enumerate(details["items"]):
+        if "price" not in item:
+            param = f"{name}[{position}][price]"
+            message = f"Missing required param: {param}."
+            raise ApiError(message, code="parameter_missing", param=param)
+    chosen = subscriptions.check_items(world, details["items"], name)
+    elsewhere = _copy(world)
+    # Usage of what nobody has subscribed to is none.
+    elsewhere.state.usage = defaultdict(list)
+    known = elsewhere.state.tables["customer"]
+    known[customer] = rendering.plain_copy(known[customer])
+    elsewhere.state.tables["billing.credit_grant"] = {}
     return elsewhere, cycles.start(elsewhere, cycles.Order(customer=customer, items=chosen))
 
 
@@ -84,7 +126,12 @@ ROUTES = [
             "preview_mode": text(choices=("next", "recurring")),
             "subscription": text(),
             "subscription_details": mapping(
-                {"cancel_now": boolean(), "items": sequence(subscriptions.ITEM)}
+                {
+                    "cancel_at_period_end": boolean(),
+                    "cancel_now": boolean(),
+                    "items": sequence(subscriptions.ITEM_CHANGE),
+                    "proration_behavior": subscriptions.PRORATION,
+                }
             ),
         },
     ),

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from tests.stripe_sandbox import products
+from tests.stripe_sandbox import products, search
 from tests.stripe_sandbox.errors import ApiError
 from tests.stripe_sandbox.listing import PAGING, created_within, page
 from tests.stripe_sandbox.parameters import (
@@ -251,6 +251,9 @@ ROUTES = [
             "recurring": mapping({"interval": text(), "meter": text(), "usage_type": text()}),
             "type": text(choices=("one_time", "recurring")),
         },
+    ),
+    search.route(
+        "price", "/v1/prices/search", "active", "currency", "lookup_key", "product", "type"
     ),
     retrieve("price", "/v1/prices/<id>"),
     Route("POST", "/v1/prices/<id>", _update, CHANGEABLE),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.stripe_sandbox import search
 from tests.stripe_sandbox.errors import ApiError
 from tests.stripe_sandbox.listing import PAGING, created_within, page
 from tests.stripe_sandbox.parameters import (
@@ -124,6 +125,7 @@ ROUTES = [
         _list,
         {**PAGING, "active": boolean(), "created": created_filter(), "ids": sequence(text())},
     ),
+    search.route("product", "/v1/products/search", "active", "description", "name", "url"),
     retrieve("product", "/v1/products/<id>"),
     Route(
         "POST",

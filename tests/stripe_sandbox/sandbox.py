@@ -40,6 +40,7 @@ class Sandbox:
         self._version = 0
         self._unsaved = False
         self._save_after = 0.0
+        self._counted: dict[str, tuple[int, int]] = {}
         self._in_flight: set[tuple[str, str | None]] = set()
         self.state, offset = State(), 0
         if state_file is not None and state_file.exists():
@@ -128,6 +129,15 @@ class Sandbox:
         self.save(document)
         self.courier.wake()
         return due
+
+    def within_limit(self, kind: str, per_second: int) -> bool:
+        """Count a call, and say whether it is within a limit of calls in this real second."""
+        second = int(time.monotonic())
+        with self.lock:
+            counted_in, count = self._counted.get(kind, (second, 0))
+            count = count + 1 if counted_in == second else 1
+            self._counted[kind] = (second, count)
+        return not per_second or count <= per_second
 
     def enter_flight(self, stream: tuple[str, str | None]) -> bool:
         """Mark a customer's meter as busy; false if it is already."""

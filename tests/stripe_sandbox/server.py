@@ -10,14 +10,28 @@ from typing import Any
 
 from werkzeug import Request, Response
 
-from tests.stripe_sandbox import api, checkout, control, pages, wire
+from tests.stripe_sandbox import (
+    api,
+    checkout,
+    control,
+    invoicing,
+    pages,
+    payment_methods,
+    portal,
+    wire,
+)
 from tests.stripe_sandbox.errors import ApiError
 from tests.stripe_sandbox.sandbox import Sandbox
 from tests.stripe_sandbox.state import new_id
 
 logger = logging.getLogger(__name__)
 
-CARDS = {"4242": checkout.GOOD_CARD, "0341": checkout.FAILING_CARD, "none": None}
+CARDS = {
+    "4242": checkout.GOOD_CARD,
+    "0341": checkout.FAILING_CARD,
+    "0002": checkout.DECLINED_CARD,
+    "none": None,
+}
 
 
 class Application:
@@ -67,31 +81,72 @@ class Application:
         return _json(answer.body, answer.status, answer.headers)
 
     def _page(self, request: Request) -> Response:
-        identifier = request.path.rsplit("/", 1)[1]
-        if request.path == f"/c/pay/{identifier}" and request.method == "POST":
-            return self._complete(request, identifier)
-        with self.sandbox.transaction() as world:
-            if request.path == f"/c/pay/{identifier}":
-                return _html(pages.checkout(world, world.find("checkout.session", identifier)))
-            if request.path == f"/p/session/{identifier}":
-                session = world.find("billing_portal.session", identifier)
-                return _html(pages.portal(world, session))
-            if request.path == f"/i/{identifier}":
-                return _html(pages.invoice(world.render(world.find("invoice", identifier))))
+        _, kind, *rest = request.path.split("/")
+        match kind, rest:
+            case "c", ["pay", identifier]:
+                return self._checkout(request, identifier)
+            case "p", ["session", identifier]:
+                return self._portal(request, identifier)
+            case "i", [identifier, *more]:
+                return self._invoice(request, identifier, as_pdf=more == ["pdf"])
         return _html(pages.document("Not found", "<p>No such page.</p>"), 404)
 
-    def _complete(self, request: Request, identifier: str) -> Response:
-        # Read before the lock is taken: the client may send its form slowly.
-        form = request.form
-        with self.sandbox.transaction(writes=True) as world:
+    def _checkout(self, request: Request, identifier: str) -> Response:
+        form = request.form if request.method == "POST" else None
+        with self.sandbox.transaction(writes=form is not None) as world:
             session = world.find("checkout.session", identifier)
+            if form is None:
+                return _html(pages.checkout(world, session))
             if problem := _problem(form, session):
                 return _html(pages.checkout(world, session, error=problem), 422)
             if session["status"] == "expired":
                 return _html(pages.checkout(world, session), 410)
-            checkout.complete(world, session, card=CARDS[form["card"]])
+            card = CARDS[form["card"]]
+            if checkout.declines(session, card):
+                problem = payment_methods.declined().message
+                return _html(pages.checkout(world, session, error=problem), 402)
+            checkout.complete(world, session, card=card)
             target = session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"])
-        return Response(status=303, headers={"Location": target})
+        return _see_other(target)
+
+    def _portal(self, request: Request, identifier: str) -> Response:
+        action, argument = _pressed(request)
+        with self.sandbox.transaction(writes=bool(action)) as world:
+            session = world.find("billing_portal.session", identifier)
+            if not action:
+                return _html(pages.portal(world, session))
+            try:
+                card = CARDS.get(argument) or ""
+                form = {"action": action, "card": card, "subscription": argument}
+                target = portal.act(world, session, form)
+            except ApiError as refusal:
+                page = pages.portal(world, session, error=refusal.message)
+                return _html(page, refusal.status)
+        return _see_other(target)
+
+    def _invoice(self, request: Request, identifier: str, *, as_pdf: bool) -> Response:
+        action, argument = _pressed(request)
+        with self.sandbox.transaction(writes=bool(action)) as world:
+            invoice = world.find("invoice", identifier)
+            if as_pdf:
+                return Response(pages.pdf(world.render(invoice)), mimetype="application/pdf")
+            error = None
+            if action == "pay" and invoice["status"] == "open":
+                error = invoicing.pay_with(world, invoice, CARDS.get(argument) or "")
+            page = pages.invoice(world.render(invoice), error=error)
+            return _html(page, 402 if error else 200)
+
+
+def _pressed(request: Request) -> tuple[str, str]:
+    """Return what a button of a page asks for, and of what; empty when a page is only read."""
+    if request.method != "POST":
+        return "", ""
+    action, _, argument = request.form.get("action", "?").partition(" ")
+    return action, argument
+
+
+def _see_other(target: str) -> Response:
+    return Response(status=303, headers={"Location": target})
 
 
 def _problem(form: Mapping[str, str], session: dict[str, Any]) -> str | None:

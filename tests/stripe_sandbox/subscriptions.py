@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.stripe_sandbox import cycles, payment_methods
+from tests.stripe_sandbox import cycles, payment_methods, search
 from tests.stripe_sandbox.errors import ApiError, unsupported
 from tests.stripe_sandbox.listing import PAGING, created_within, page
 from tests.stripe_sandbox.parameters import (
@@ -48,6 +48,16 @@ TRIAL_SETTINGS = mapping(
     }
 )
 BILLING_MODE = mapping({"type": required(text(choices=("classic", "flexible")))})
+PAYMENT_BEHAVIOR = text(choices=("allow_incomplete", "error_if_incomplete"))
+ITEM_CHANGE = mapping(
+    {
+        "deleted": boolean(),
+        "id": text(),
+        "metadata": strings(),
+        "price": text(),
+        "quantity": integer(minimum=0),
+    }
+)
 ITEM = mapping({"price": required(text()), "quantity": integer(minimum=0), "metadata": strings()})
 CANCELLATION = mapping(
     {
@@ -113,6 +123,58 @@ def _check_alike(world: World, given: list[Json], name: str) -> None:
         )
 
 
+def changed_items(
+    world: World, subscription: Json, given: list[dict[str, Any]], name: str
+) -> list[Json]:
+    """Return all items a subscription is to have, those that are not named as they are."""
+    wanted = {
+        item["id"]: {"id": item["id"], "price": item["price"]}
+        for item in cycles.items(world, subscription)
+    }
+    added = []
+    for position, entry in enumerate(given):
+        where = f"{name}[{position}]"
+        identifier = entry.get("id")
+        if identifier is None:
+            added.append(_new_entry(entry, where))
+        elif identifier not in wanted:
+            raise ApiError(
+                f"No such subscription item: '{identifier}'",
+                code="resource_missing",
+                param=f"{where}[id]",
+            )
+        elif entry.get("deleted"):
+            del wanted[identifier]
+        else:
+            wanted[identifier] |= entry
+    everything = [*wanted.values(), *added]
+    named = {entry.get("id") for entry in given}
+    touched = [entry for entry in everything if entry.get("id") in named]
+    if touched:
+        check_items(world, touched, name)
+    return _distinct(world, everything, name)
+
+
+def _new_entry(entry: dict[str, Any], where: str) -> Json:
+    if entry.get("deleted") or "price" not in entry:
+        param = f"{where}[id]" if entry.get("deleted") else f"{where}[price]"
+        raise ApiError(f"Missing required param: {param}.", code="parameter_missing", param=param)
+    return entry
+
+
+def _distinct(world: World, entries: list[Json], name: str) -> list[Json]:
+    if not entries:
+        raise ApiError("A subscription must have at least one active plan.", param=name)
+    prices = [world.refer("price", entry["price"], name)["id"] for entry in entries]
+    for price in prices:
+        if prices.count(price) > 1:
+            raise ApiError(
+                f"Cannot add multiple subscription items with the same plan: {price}", param=name
+            )
+    _check_alike(world, entries, name)
+    return entries
+
+
 def trial_end(world: World, params: dict[str, Any], prefix: str = "") -> int | None:
     """Return when the trial that the parameters ask for ends, if they ask for one."""
     end, days = params.get("trial_end"), params.get("trial_period_days")
@@ -145,6 +207,8 @@ def _create(call: Call) -> Json:
     if anchor is not None and anchor <= world.now:
         raise ApiError("billing_cycle_anchor must be in the future.", param="billing_cycle_anchor")
     method = _own_method(world, params, customer)
+    if params.get("payment_behavior") == "error_if_incomplete" and until is None:
+        _check_first_payment(world, customer, method, chosen)
     order = cycles.Order(
         customer=customer,
         items=chosen,
@@ -158,6 +222,21 @@ def _create(call: Call) -> Json:
         billing_mode=params.get("billing_mode", {"type": "flexible"})["type"],
     )
     return world.render(cycles.start(world, order))
+
+
+def _check_first_payment(
+    world: World, customer: str, method: str | None, chosen: list[Json]
+) -> None:
+    """Refuse a subscription whose first invoice would not be paid, before anything is made."""
+    settings = world.state.tables["customer"][customer]["invoice_settings"]
+    methods = world.state.tables["payment_method"]
+    charged = methods.get(method or settings["default_payment_method"] or "")
+    licensed = any(
+        world.state.tables["price"][entry["price"]]["recurring"]["usage_type"] == "licensed"
+        for entry in chosen
+    )
+    if licensed and (charged is None or payment_methods.declines(charged)):
+        raise payment_methods.declined()
 
 
 def _own_method(world: World, params: dict[str, Any], customer: str) -> str | None:
@@ -176,7 +255,12 @@ def _update(call: Call) -> Json:
         raise ApiError(
             "A canceled subscription can only update its cancellation_details and metadata."
         )
+    _check_schedule(subscription, params)
     until = _new_trial_end(world, subscription, params)
+    if "items" in params:
+        wanted = changed_items(world, subscription, params["items"], "items")
+        proration = params.get("proration_behavior", "create_prorations")
+        cycles.change_items(world, subscription, wanted, proration=proration)
     with world.changing(subscription, "customer.subscription.updated"):
         if "default_payment_method" in params:
             subscription["default_payment_method"] = _own_method(
@@ -194,6 +278,16 @@ def _update(call: Call) -> Json:
     if until == world.now:
         cycles.end_trial(world, subscription)
     return world.render(subscription)
+
+
+def _check_schedule(subscription: Json, params: dict[str, Any]) -> None:
+    if subscription["schedule"] and "cancel_at_period_end" in params:
+        raise ApiError(
+            "The subscription is managed by the subscription schedule "
+            f"`{subscription['schedule']}`, and updating any cancelation behavior directly is not "
+            "allowed. Please update the schedule instead.",
+            param="cancel_at_period_end",
+        )
 
 
 def _schedule_end(world: World, subscription: Json, params: dict[str, Any]) -> None:
@@ -225,7 +319,37 @@ def _cancel(call: Call) -> Json:
             param="id",
         )
     subscription["cancellation_details"] |= params.get("cancellation_details", {})
-    cycles.cancel_now(world, subscription, invoice_now=params.get("invoice_now", False))
+    cycles.cancel_now(
+        world,
+        subscription,
+        invoice_now=params.get("invoice_now", False),
+        prorate=params.get("prorate", False),
+    )
+    return world.render(subscription)
+
+
+def _resume(call: Call) -> Json:
+    world = call.world
+    subscription = world.find("subscription", call.ids["id"])
+    if subscription["status"] != "paused":
+        raise ApiError(
+            "Only paused subscriptions can be resumed. This subscription has a status of "
+            f"{subscription['status']}."
+        )
+    if call.params.get("billing_cycle_anchor", "now") != "now":
+        raise unsupported("resuming with the old anchor", "billing_cycle_anchor")
+    cycles.resume(world, subscription)
+    return world.render(subscription)
+
+
+def _migrate(call: Call) -> Json:
+    """Give a classic subscription flexible billing; there is no way back."""
+    world = call.world
+    subscription = world.find("subscription", call.ids["id"])
+    if subscription["billing_mode"]["type"] == "flexible":
+        raise ApiError("The subscription's billing mode is flexible already.")
+    with world.changing(subscription, "customer.subscription.updated"):
+        subscription["billing_mode"] |= {"type": "flexible", "updated_at": world.now}
     return world.render(subscription)
 
 
@@ -261,6 +385,7 @@ SHARED: dict[str, Field] = {
     "description": text(maximum=500, clearable=True),
     "metadata": strings(),
     "off_session": boolean(),
+    "payment_behavior": PAYMENT_BEHAVIOR,
     "proration_behavior": PRORATION,
     "trial_end": word_or_integer("now"),
     "trial_settings": TRIAL_SETTINGS,
@@ -293,12 +418,28 @@ ROUTES = [
             "status": text(choices=STATUSES),
         },
     ),
+    search.route("subscription", "/v1/subscriptions/search", "status"),
     retrieve("subscription", "/v1/subscriptions/<id>"),
     Route(
         "POST",
         "/v1/subscriptions/<id>",
         _update,
-        {**SHARED, "cancellation_details": CANCELLATION},
+        {**SHARED, "cancellation_details": CANCELLATION, "items": sequence(ITEM_CHANGE)},
+    ),
+    Route(
+        "POST",
+        "/v1/subscriptions/<id>/resume",
+        _resume,
+        {
+            "billing_cycle_anchor": text(choices=("now", "unchanged")),
+            "proration_behavior": PRORATION,
+        },
+    ),
+    Route(
+        "POST",
+        "/v1/subscriptions/<id>/migrate",
+        _migrate,
+        {"billing_mode": required(mapping({"type": required(text(choices=("flexible",)))}))},
     ),
     Route(
         "DELETE",

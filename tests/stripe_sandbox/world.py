@@ -12,6 +12,7 @@ from tests.stripe_sandbox.state import RUNNING, Json, State, new_id
 
 API_VERSION = "2026-08-26.dahlia"
 NOUNS = {
+    "billing.credit_grant": "credit grant",
     "billing.meter": "meter",
     "billing_portal.configuration": "configuration",
     "checkout.session": "checkout session",
@@ -59,6 +60,10 @@ class Switches:
     # Seconds until the search finds what was created.
     search_lag_seconds: int = 60
 
+    # Calls in a real second above which the rest is refused: meter events, and all others (at
+    # Stripe 100 live and 25 in test mode). 0 is no limit.
+    meter_events_per_second: int = 1000
+    calls_per_second: int = 0
     # Real seconds that each meter event is in flight, so that two calls can overlap.
     meter_event_latency: float = 0.0
     # Real seconds before a connection without an answer is closed, and before a slow answer.
