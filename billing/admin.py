@@ -37,6 +37,7 @@ from billing.models import (
     WebhookReceipt,
 )
 from billing.overview import PlanOverview
+from series import expiry
 
 OF_ORGANIZATION = (
     "organization__slug",
@@ -228,7 +229,13 @@ class StatementAdmin(ReadOnlyAdmin):
     list_select_related = ("organization",)
     search_fields = ("stripe_subscription_id", *OF_ORGANIZATION)
     inlines = (SettlementInline,)
-    readonly_fields = ("lines",)
+    readonly_fields = ("evidence", "lines")
+
+    @admin.display(description="evidence")
+    def evidence(self, statement: Statement) -> str:
+        """Show whether the reports that prove it are still there."""
+        (expired,) = expiry.has_expired(statement.organization_id, statement.starts_at)
+        return "expired: it can't be recounted any more" if expired else "kept"
 
     @admin.display(description="amount")
     def amount(self, statement: Statement) -> str:

@@ -61,6 +61,13 @@ def differences(
 
 def _proof(figures: Figures) -> Iterator[Difference]:
     """Compare ledger, reports and statement."""
+    if figures.recount is not None:
+        yield from _recounted(figures)
+    if not figures.evidence_agrees:
+        yield Difference(Reason.EVIDENCE, "The statement's lines do not have its hash any more.")
+
+
+def _recounted(figures: Figures) -> Iterator[Difference]:
     if figures.count is not None and figures.count != figures.recount:
         yield Difference(
             Reason.LEDGER,
@@ -79,8 +86,6 @@ def _proof(figures: Figures) -> Iterator[Difference]:
             f"The statement has {closed[0]} of {closed[1]} series billed, the reports"
             f" {figures.recount} of {figures.recount_all}.",
         )
-    if not figures.evidence_agrees:
-        yield Difference(Reason.EVIDENCE, "The statement's lines do not have its hash any more.")
 
 
 def _post(figures: Figures, *, now: datetime) -> Iterator[Difference]:
@@ -107,8 +112,10 @@ def _value(figures: Figures, value: int) -> Iterator[Difference]:
                 f"The value stored last is {value}, the statement {figures.statement_series}.",
             )
         return
+    if figures.recount is None:
+        return
     # What was first seen since the count will be posted with the next value.
-    if not figures.recount - figures.recount_since <= value <= figures.recount:
+    if not figures.recount - (figures.recount_since or 0) <= value <= figures.recount:
         reason = Reason.PROJECT_CHANGED if figures.project_changed else Reason.OUTBOX
         yield Difference(
             reason, f"The value stored last is {value}, the reports say {figures.recount}."

@@ -16,7 +16,7 @@ from django.db import connection
 from bencher.tenancy.models import Organization
 from billing import evidence, usage
 from billing.models import BillingPeriod, Statement
-from series import explaining
+from series import explaining, recounting
 
 CHUNK = 2000
 
@@ -125,7 +125,11 @@ _NAMES = "project_name || E'\\n' || testbed_name || E'\\n' || benchmark_name"
 
 
 def subject(organization: Organization, *, start: datetime | None, now: datetime) -> Subject:
-    """Return the period that starts then, the current one for None. Raises NoSuchPeriodError."""
+    """Return the period that starts then, the current one for None. Raises NoSuchPeriodError.
+
+    Raises recounting.EvidenceExpiredError where it would be explained from reports that were
+    purged; a closed one has its statement, whatever was purged.
+    """
     if start is None:
         current = usage.bounds(organization, now=now)
         return Subject(
@@ -146,13 +150,16 @@ def subject(organization: Organization, *, start: datetime | None, now: datetime
         raise NoSuchPeriodError(f"No billing period starts at {start:%FT%TZ}.")
     statement: Statement | None = getattr(period, "statement", None)
     ended = Source.STATEMENT if statement else Source.REPORTS
+    source = Source.LEDGER if now < period.ends_at else ended
+    if source is Source.REPORTS:
+        recounting.check_evidence(organization.pk, start=period.starts_at)
     return Subject(
         organization_id=organization.pk,
         starts_at=period.starts_at,
         ends_at=period.ends_at,
         kind=period.kind,
         basis=period.basis,
-        source=Source.LEDGER if now < period.ends_at else ended,
+        source=source,
         statement=statement,
     )
 

@@ -28,11 +28,12 @@ class Figures:
     # By the ledger: billed while the period runs; all of them as long as it can answer.
     count: int | None
     held: int | None
-    # By the reports, with the visibility of now, or of the close once there is a statement.
-    recount: int
-    recount_all: int
+    # By the reports, with the visibility of now, or of the close once there is a statement; null
+    # where evidence of the period was purged.
+    recount: int | None
+    recount_all: int | None
     # Of those, the ones that were first seen after the latest value was counted.
-    recount_since: int
+    recount_since: int | None
     # The value stored last, and how far it came.
     value: int | None
     counted_at: datetime | None
@@ -90,13 +91,21 @@ def _sql() -> str:
     own = {"organization": "period.organization_id"}
     own |= {"start": "period.starts_at", "end": "period.ends_at"}
     counted = counting.active_sql(**own, basis="period.basis")
-    held, recount = counting.held_sql(**own), recounting.series_sql(**own)
+    held = counting.held_sql(**own)
+    # Of nobody where evidence was purged, so that the other periods are still answered.
+    recount = recounting.series_sql(
+        organization="CASE WHEN expired.before IS NULL THEN period.organization_id END",
+        start=own["start"],
+        end=own["end"],
+    )
     return f"""
 SELECT period.id, period.organization_id, period.starts_at, period.ends_at, period.kind,
        period.state,
        plan.ended_at IS NULL AND plan.status = ANY(%(statuses)s::text[]),
        CASE WHEN period.ends_at > %(now)s THEN counted.billed END, held.series,
-       recounted.billed, recounted.series, recounted.since,
+       CASE WHEN expired.before IS NULL THEN recounted.billed END,
+       CASE WHEN expired.before IS NULL THEN recounted.series END,
+       CASE WHEN expired.before IS NULL THEN recounted.since END,
        latest.value, latest.counted_at, latest.sent_at, latest.rejected_at,
        EXISTS (
            SELECT FROM series_projectchange change
@@ -114,6 +123,8 @@ FROM billing_billingperiod period
 JOIN billing_plan plan ON plan.id = period.plan_id
 JOIN billing_billingcustomer customer ON customer.organization_id = period.organization_id
 LEFT JOIN billing_statement statement ON statement.period_id = period.id
+LEFT JOIN series_expiredevidence expired
+  ON expired.organization_id = period.organization_id AND expired.before > period.starts_at
 CROSS JOIN LATERAL ({counted}) counted
 CROSS JOIN LATERAL ({held}) held
 LEFT JOIN LATERAL (

@@ -182,6 +182,7 @@ def shown(checked: Checked) -> dict[str, Any]:
     return {
         "count": own and own.count,
         "recount": own and own.recount,
+        "evidence_expired": own and own.recount is None,
         "posted": own and own.value,
         "delivered": own and own.delivered,
         "stripe": stripe and stripe.summary,

@@ -31,7 +31,7 @@ from billing.wire import (
     SeriesQuery,
     SimulationQuery,
 )
-from series import dropping
+from series import dropping, recounting
 
 _BY_TYPE = {"text/csv": Format.CSV, "application/x-ndjson": Format.NDJSON}
 
@@ -63,6 +63,7 @@ class UsageSeries(APIView):
         summary="Every series of a period, billed or not, and why",
         answer=JsonSeriesPage,
         query=SeriesQuery,
+        refusals=(400, 401, 403, 404, 410),
     )
     def get(self, request: Request, organization: str) -> HttpResponseBase:
         """Answer with a page of series, or with all of them as a file. Leaders only.
@@ -76,6 +77,8 @@ class UsageSeries(APIView):
             of = explaining.subject(found, start=_start(asked.period), now=clock.now())
         except explaining.NoSuchPeriodError as error:
             raise ApiError(404, str(error)) from error
+        except recounting.EvidenceExpiredError as error:
+            raise ApiError(410, str(error)) from error
         match asked.format or _BY_TYPE.get(_accepted(request), Format.JSON):
             case Format.JSON:
                 return _page(found, of, asked)

@@ -12,6 +12,7 @@ from bencher.errors import ApiError
 from bencher.rest import answering, reading
 from bencher.rest.documenting import endpoint
 from bencher.tenancy import api_access, slugs
+from bencher.tenancy.models import Organization
 from bencher.tenancy.permissions import Permission
 from billing import pricing, statements, wire
 from billing.models import BillingPeriod, Settlement, Statement
@@ -23,6 +24,7 @@ from billing.wire import (
     JsonStatements,
     StatementsQuery,
 )
+from series import expiry
 
 
 class StatementList(APIView):
@@ -38,7 +40,7 @@ class StatementList(APIView):
         found = api_access.organization(request, organization, Permission.MANAGE)
         asked = reading.query(request, StatementsQuery)
         rows, following = statements.page(found, before=asked.before, limit=asked.per_page)
-        return answering.one(JsonStatements([_statement(row) for row in rows], following))
+        return answering.one(JsonStatements(_statements(found, rows), following))
 
 
 class StatementDetail(APIView):
@@ -49,9 +51,11 @@ class StatementDetail(APIView):
         """Answer with a statement, by its UUID or by the start of its period. Leaders only."""
         found = api_access.organization(request, organization, Permission.MANAGE)
         try:
-            return answering.one(_statement(statements.find(found, _identifier(statement))))
+            row = statements.find(found, _identifier(statement))
         except statements.NoSuchStatementError as error:
             raise ApiError(404, str(error)) from error
+        (shown,) = _statements(found, [row])
+        return answering.one(shown)
 
 
 def _identifier(text: str) -> UUID | datetime:
@@ -66,7 +70,12 @@ def _identifier(text: str) -> UUID | datetime:
     return start
 
 
-def _statement(statement: Statement) -> JsonStatement:
+def _statements(organization: Organization, rows: list[Statement]) -> list[JsonStatement]:
+    expired = expiry.has_expired(organization.pk, *(row.starts_at for row in rows))
+    return [_statement(row, evidence_expired=gone) for row, gone in zip(rows, expired, strict=True)]
+
+
+def _statement(statement: Statement, *, evidence_expired: bool) -> JsonStatement:
     settlements = sorted(statement.settlements.all(), key=lambda found: found.settled_at)
     return JsonStatement(
         uuid=statement.uuid,
@@ -82,6 +91,7 @@ def _statement(statement: Statement) -> JsonStatement:
         amount_cents=statement.amount_cents,
         currency=statement.currency,
         evidence_sha256=statement.evidence_sha256,
+        evidence_expired=evidence_expired,
         late_changes=msgspec.convert(statement.late_changes, list[JsonLateChange]),
         closed_at=statement.closed_at,
         settlement=_settlement(settlements[-1]) if settlements else None,

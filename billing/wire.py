@@ -168,7 +168,11 @@ class JsonSettlement(msgspec.Struct):
 
 
 class JsonStatement(msgspec.Struct, kw_only=True):
-    """A closed period's bill. It never changes."""
+    """A closed period's bill. It never changes.
+
+    Once the evidence has expired, reports may be gone and nobody can recount the period any more;
+    its series and their hash stay.
+    """
 
     uuid: UUID
     organization: UUID
@@ -183,6 +187,7 @@ class JsonStatement(msgspec.Struct, kw_only=True):
     amount_cents: Count
     currency: str
     evidence_sha256: str
+    evidence_expired: bool
     late_changes: list[JsonLateChange]
     closed_at: datetime
     settlement: JsonSettlement | None

@@ -73,6 +73,12 @@ JOIN series_testbed testbed ON testbed.id = testbed_id
 JOIN series_benchmark benchmark ON benchmark.id = benchmark_id
 JOIN series_measure measure ON measure.id = measure_id
 WHERE ledger.last_seen IS DISTINCT FROM reported.last_seen
+  -- A row may outlive the purged report that it comes from.
+  AND NOT EXISTS (
+      SELECT FROM series_expiredevidence expired
+      WHERE expired.organization_id = %(organization)s AND expired.before > ledger.last_seen
+        AND (reported.last_seen IS NULL OR reported.last_seen < ledger.last_seen)
+  )
 ORDER BY testbed.name, benchmark.name, measure.name
 LIMIT %(limit)s
 """

@@ -143,12 +143,22 @@ class Report(models.Model):
                 condition=models.Q(end_time__gte=models.F("start_time")),
                 name="report_ends_after_it_starts",
             ),
+            # What the metric columns refer to, so that removing a report is cheap.
+            models.UniqueConstraint(
+                fields=["organization", "id"], name="report_of_an_organization"
+            ),
         ]
         indexes = [
             # The recount's range scan.
             models.Index(fields=["organization", "seen_at"], name="reports_by_seen_at"),
             # The project's list of reports, newest first.
             models.Index(fields=["project", "start_time"], name="reports_by_start_time"),
+            # What goes when its evidence expires.
+            models.Index(
+                fields=["organization", "seen_at"],
+                condition=~models.Q(deleted_at=None),
+                name="hidden_reports_by_seen_at",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -168,8 +178,14 @@ class MetricColumn(models.Model):
     organization = models.ForeignKey(
         Organization, on_delete=models.PROTECT, related_name="+", db_index=False
     )
+    # The database's own foreign key is (organization, report), which the primary key has an index
+    # for. One of the report alone would read the whole table for each report that is removed.
     report = models.ForeignKey(
-        Report, on_delete=models.PROTECT, related_name="columns", db_index=False
+        Report,
+        on_delete=models.PROTECT,
+        related_name="columns",
+        db_index=False,
+        db_constraint=False,
     )
     iteration = models.PositiveSmallIntegerField()
     measure = models.ForeignKey(Measure, on_delete=models.PROTECT, related_name="+", db_index=False)

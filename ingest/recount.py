@@ -3,6 +3,9 @@
 Equal arrays are grouped before they are unnested. CI reports the same benchmarks again and again,
 so the cost follows the distinct shapes and the series, not the number of reports. Deleted reports
 count: deleting hides a report and keeps what proves activity.
+
+Once the evidence of a period may be gone the database refuses the recount, so that none of its
+readers takes what is left for a number (series.recounting.EvidenceExpiredError).
 """
 
 # min and max of arrays compare element by element: the instant first, then the report.
@@ -21,6 +24,7 @@ FROM (
       ON metric.organization_id = report.organization_id AND metric.report_id = report.id
     WHERE report.organization_id = %(organization)s
       AND report.seen_at >= %(start)s AND report.seen_at < %(end)s
+      AND series_evidence_is_kept(%(organization)s, %(start)s)
     GROUP BY report.project_id, report.testbed_id, metric.measure_id, metric.benchmark_ids
 ) shape, unnest(shape.benchmark_ids) AS benchmark_id
 GROUP BY project_id, testbed_id, benchmark_id, measure_id

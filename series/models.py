@@ -224,3 +224,17 @@ class Fence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.organization_id} from {self.at}"
+
+
+class ExpiredEvidence(models.Model):
+    """Reports from before this instant may be gone: no period that starts before is recounted."""
+
+    organization = models.OneToOneField(Organization, on_delete=models.PROTECT, primary_key=True)
+    before = models.DateTimeField()
+    purged_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "expired evidence"
+
+    def __str__(self) -> str:
+        return f"{self.organization_id} before {self.before}"

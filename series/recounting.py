@@ -4,12 +4,43 @@ Series knows neither ingest nor billing; this is the seam through which billing 
 is independent of the ledger.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 
 from series.counting import Basis, ProjectCount
+
+# What series_evidence_is_kept() raises; no state of PostgreSQL's own begins with a Z.
+_EXPIRED = "ZE001"
+
+
+class EvidenceExpiredError(Exception):
+    """Evidence of the period was purged: what a recount would find is no number any more."""
+
+
+@contextmanager
+def expiry_refused() -> Iterator[None]:
+    """Turn the database's refusal of a recount into EvidenceExpiredError.
+
+    A caller's transaction can go on afterwards.
+    """
+    try:
+        with transaction.atomic():
+            yield
+    except DatabaseError as error:
+        cause = error.__cause__
+        if getattr(cause, "sqlstate", None) != _EXPIRED:
+            raise
+        raise EvidenceExpiredError(str(error).partition("\n")[0]) from error
+
+
+def check_evidence(organization_id: int, *, start: datetime) -> None:
+    """Raise EvidenceExpiredError where a period that starts then can't be recounted any more."""
+    with expiry_refused(), connection.cursor() as cursor:
+        cursor.execute("SELECT series_evidence_is_kept(%s, %s)", [organization_id, start])
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +49,8 @@ class Queries:
 
     One row per series that reported in [start, end), of any project, from reports and metric
     columns only: project_id, testbed_id, benchmark_id, measure_id, first_seen and last_seen;
-    `with_reports` adds first_report_uuid and last_report_uuid.
+    `with_reports` adds first_report_uuid and last_report_uuid. The database refuses both where
+    evidence of the period was purged: see `expiry_refused`.
     """
 
     series: str
@@ -65,8 +97,11 @@ class Recount:
 
 
 def recount(organization_id: int, *, start: datetime, end: datetime, basis: Basis) -> Recount:
-    """Count the series that reported in [start, end) from the reports, never from the ledger."""
-    with connection.cursor() as cursor:
+    """Count the series that reported in [start, end) from the reports, never from the ledger.
+
+    Raises EvidenceExpiredError once evidence of the period was purged.
+    """
+    with expiry_refused(), connection.cursor() as cursor:
         cursor.execute(
             _BY_PROJECT.format(recount=queries().series),
             {"organization": organization_id, "start": start, "end": end, "basis": basis.value},

@@ -20,6 +20,7 @@ WHY = {
     403: "The credential may not do this.",
     404: "There is no such thing, or the credential may not know of it.",
     409: "It contradicts what is there already.",
+    410: "It was there and is kept no longer.",
     411: "The body has no length.",
     413: "The body is too large, inflated or not.",
     415: "The body is compressed in a way that is not read here.",

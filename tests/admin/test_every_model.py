@@ -32,6 +32,7 @@ WITHOUT_A_PAGE = {
     "ingest.headversion",
     "ingest.version",
     "series.fence",
+    "series.expiredevidence",
     "billing.senderlease",
 }
 

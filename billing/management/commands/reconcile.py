@@ -78,6 +78,8 @@ def _as_json(checked: Checked) -> list[str]:
 def _as_text(checked: Checked) -> list[str]:
     name = f"{checked.period.organization.slug}, {checked.period}"
     lines = [f"{name}: {found.sentence}" for found in checked.differences]
+    if checked.figures and checked.figures.recount is None:
+        lines.append(f"{name}: evidence expired, not recounted")
     if checked.unknown:
         lines.append(f"{name}: unknown, {checked.unknown} could not be asked")
     return lines
