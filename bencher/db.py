@@ -7,6 +7,12 @@ from typing import ParamSpec, TypeVar
 from django.db import connection
 from django.db.transaction import TransactionManagementError
 
+# Unattended work waits so long for a lock and then leaves the subject to its next run, so that one
+# session that holds a lock for good does not stop the others' bills.
+WAIT_SECONDS = 10.0
+# A session that holds a lock and has been silent for so long is taken for dead and is ended.
+SILENT_SECONDS = 60.0
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -24,3 +30,25 @@ def transaction_required(function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs)
 
     return wrapper
+
+
+def silence_limit_sql() -> str:
+    """Return an SQL expression that bounds how silent the rest of the transaction may be.
+
+    To be evaluated before a lock is taken that others wait for; takes no round trip of its own.
+    """
+    milliseconds = int(SILENT_SECONDS * 1000)
+    return f"set_config('idle_in_transaction_session_timeout', '{milliseconds}', true)"
+
+
+@transaction_required
+def bound_waiting() -> None:
+    """Bound how long this transaction waits for a lock and how long it may be silent.
+
+    Past the first a statement raises OperationalError, past the second the session ends.
+    """
+    milliseconds = int(WAIT_SECONDS * 1000)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT set_config('lock_timeout', '{milliseconds}', true), {silence_limit_sql()}"
+        )

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from bencher import clock
+from bencher import clock, db
 from billing import evidence, minutes, posting, pricing
 from billing.models import BillingCustomer, BillingPeriod, MeterEvent, Statement
 from series import counting, fence, recounting
@@ -177,6 +177,7 @@ def close(period_id: int, *, now: datetime) -> Statement:
     with transaction.atomic(durable=True):
         fence.raise_to(period.organization_id, fenced_to)
     with transaction.atomic(durable=True):
+        db.bound_waiting()
         period = BillingPeriod.objects.select_for_update().get(pk=period_id)
         if period.state != BillingPeriod.State.OPEN:
             return Statement.objects.get(period=period)

@@ -40,7 +40,7 @@ class Reason(StrEnum):
 
 
 class NoSuchPeriodError(LookupError):
-    """The organization has no period that starts then."""
+    """The organization has no such period."""
 
 
 class InvalidCursorError(ValueError):
@@ -147,7 +147,10 @@ def subject(organization: Organization, *, start: datetime | None, now: datetime
         .first()
     )
     if period is None:
-        raise NoSuchPeriodError(f"No billing period starts at {start:%FT%TZ}.")
+        raise NoSuchPeriodError(
+            f"No billing period starts at {start:%FT%TZ}. Give the start of a period as"
+            " `/statements` has it, `previous` or `current`."
+        )
     statement: Statement | None = getattr(period, "statement", None)
     ended = Source.STATEMENT if statement else Source.REPORTS
     source = Source.LEDGER if now < period.ends_at else ended
@@ -162,6 +165,17 @@ def subject(organization: Organization, *, start: datetime | None, now: datetime
         source=source,
         statement=statement,
     )
+
+
+def previous_start(organization: Organization, *, now: datetime) -> datetime:
+    """Return when the latest period that has ended began. Raises NoSuchPeriodError."""
+    ended = BillingPeriod.objects.filter(organization=organization, ends_at__lte=now)
+    start = ended.order_by("-starts_at").values_list("starts_at", flat=True).first()
+    if start is None:
+        raise NoSuchPeriodError(
+            "No billing period has ended yet; leave `period` out to see the current one."
+        )
+    return start
 
 
 def page(

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from django.conf import settings
 from django.db import connection
 
-from bencher import clock
+from bencher import clock, db
 from bencher.db import transaction_required
 from billing.models import METERED_STATUSES, MeterEvent
 from series import counting
@@ -156,6 +156,7 @@ def preview(plan_ids: Sequence[int]) -> list[tuple[int, int, int | None]]:
 
 
 def _lock(plan_ids: Sequence[int]) -> None:
+    db.bound_waiting()
     with connection.cursor() as cursor:
         # In order of id, so that a sweep and a hint can't wait for each other.
         cursor.execute(

@@ -23,6 +23,7 @@ from billing.explaining import Subject, Wanted
 from billing.simulating import Cost
 from billing.wire import (
     CURRENT,
+    PREVIOUS,
     Format,
     JsonBand,
     JsonCost,
@@ -74,7 +75,7 @@ class UsageSeries(APIView):
         found = api_access.organization(request, organization, Permission.MANAGE)
         asked = reading.query(request, SeriesQuery)
         try:
-            of = explaining.subject(found, start=_start(asked.period), now=clock.now())
+            of = _subject(found, asked.period, now=clock.now())
         except explaining.NoSuchPeriodError as error:
             raise ApiError(404, str(error)) from error
         except recounting.EvidenceExpiredError as error:
@@ -132,15 +133,20 @@ class UsageSimulation(APIView):
         )
 
 
-def _start(period: str) -> datetime | None:
+def _subject(organization: Organization, period: str, *, now: datetime) -> Subject:
     if period == CURRENT:
-        return None
-    start = wire.instant(period)
-    if start is None:
-        raise ApiError(
-            400, f"`period` is {period!r}; give `current` or a start such as 2026-11-01T00:00:00Z."
-        )
-    return start
+        start = None
+    elif period == PREVIOUS:
+        start = explaining.previous_start(organization, now=now)
+    else:
+        start = wire.instant(period)
+        if start is None:
+            raise ApiError(
+                400,
+                f"`period` is {period!r}; give `current`, `previous` or a start such as"
+                " 2026-11-01T00:00:00Z.",
+            )
+    return explaining.subject(organization, start=start, now=now)
 
 
 def _accepted(request: Request) -> str:

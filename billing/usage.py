@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
+
 from bencher.tenancy.models import Organization
 from billing import pricing
 from billing.models import BillingPeriod, Level, MeterEvent, Plan
@@ -48,7 +50,7 @@ def bounds(organization: Organization, *, now: datetime) -> Bounds:
         period=period,
         starts_at=period.starts_at if period else now - TRAILING,
         ends_at=period.ends_at if period else now + TRAILING,
-        basis=Basis(period.basis) if period else Basis.PRIVATE,
+        basis=Basis(period.basis if period else settings.ACTIVE_SERIES_VISIBILITY),
     )
 
 

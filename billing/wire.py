@@ -16,7 +16,7 @@ Instant = Annotated[datetime, Meta(tz=True)]
 # PostgreSQL's texts hold no NUL.
 Text = Annotated[str, Meta(max_length=1024, pattern=r"^[^\x00]*$")]
 
-CURRENT = "current"
+CURRENT, PREVIOUS = "current", "previous"
 
 
 def instant(text: str) -> datetime | None:
@@ -115,7 +115,10 @@ class Format(StrEnum):
 
 
 class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which series to explain, and how. `period` is the start of a billing period or `current`."""
+    """Which series to explain, and how.
+
+    `period` is `current`, `previous` (the latest that has ended), or the start of a billing period.
+    """
 
     period: str = CURRENT
     project: UUID | None = None

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.db import connection
 
+from bencher import db
 from bencher.db import transaction_required
 
 # The high 16 bits of the advisory key say what is locked, the low 48 whose.
@@ -33,7 +34,11 @@ def instant(organization_id: int, *, end_time: datetime, now: datetime) -> Count
     that was waited for is seen.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_NAMESPACE | organization_id])
+        # A session that died with the fence in its hands would hold up the organization's close.
+        cursor.execute(
+            f"SELECT {db.silence_limit_sql()}, pg_advisory_xact_lock_shared(%s)",
+            [_NAMESPACE | organization_id],
+        )
         cursor.execute("SELECT at FROM series_fence WHERE organization_id = %s", [organization_id])
         row = cursor.fetchone()
     fence: datetime | None = row[0] if row else None
@@ -49,14 +54,21 @@ def _seen(end_time: datetime, *, now: datetime, fence: datetime | None) -> datet
 
 @transaction_required
 def hold_exclusively(organization_id: int) -> None:
-    """Wait for the reports under way and keep new ones out until the transaction ends."""
+    """Wait for the reports under way and keep new ones out until the transaction ends.
+
+    Raises OperationalError where one of them is under way for longer than anybody should wait.
+    """
+    db.bound_waiting()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NAMESPACE | organization_id])
 
 
 @transaction_required
 def raise_to(organization_id: int, at: datetime) -> None:
-    """Wait for the reports under way and raise the fence; it never falls."""
+    """Wait for the reports under way and raise the fence; it never falls.
+
+    Raises OperationalError as `hold_exclusively` does.
+    """
     hold_exclusively(organization_id)
     with connection.cursor() as cursor:
         cursor.execute(

@@ -179,7 +179,7 @@ class TestSweep:
         for round_, names in enumerate((["one"], ["two", "three", "four"])):
             for name in names:
                 make_subscriber(name)
-            with django_assert_num_queries(7):
+            with django_assert_num_queries(8):
                 sweep.run(on=today + timedelta(days=round_))
 
     def test_works_through_all_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:

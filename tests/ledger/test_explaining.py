@@ -152,6 +152,40 @@ class TestRunningPeriod:
         assert len(billed) == get("usage").json()["active_series"] == 5
 
 
+    def test_without_a_plan_it_is_billed_as_the_next_plan_would_be(
+        self, plan: Plan, get: Get, settings: Any
+    ) -> None:
+        Plan.objects.update(ended_at=clock.now())
+        settings.ACTIVE_SERIES_VISIBILITY = "all"
+
+        # Eight of Engine and two of Open.
+        assert reasons(get())[True, "seen"] == get("usage").json()["active_series"] == 10
+
+
+class TestPreviousPeriod:
+    def test_is_the_latest_that_has_ended(self, plan: Plan, get: Get) -> None:
+        first = end(plan)
+        following = make_period(plan, starts_at=first.ends_at, ends_at=first.ends_at + MONTH)
+        report(Project.objects.get(name="Engine"), 2)
+
+        before_close = get(period="previous")
+        close.close(first.pk, now=clock.now())
+        after_close = get(period="previous")
+
+        for answer, source in ((before_close, "reports"), (after_close, "statement")):
+            assert answer.json()["source"] == source
+            assert answer.json()["start_time"] == rfc3339(first.starts_at)
+            assert reasons(answer)[True, "seen"] == 5
+        assert get().json()["start_time"] == rfc3339(following.starts_at)
+        assert reasons(get())[True, "seen"] == 2
+
+    def test_without_one_it_is_said_what_there_is(self, get: Get) -> None:
+        answer = get(period="previous")
+
+        assert answer.status_code == 404
+        assert "No billing period has ended yet" in answer.json()["message"]
+
+
 class TestEndedPeriod:
     def test_is_explained_from_the_reports_until_it_is_closed(self, plan: Plan, get: Get) -> None:
         engine = Project.objects.get(name="Engine")
@@ -312,7 +346,10 @@ class TestFilters:
         assert answer["Content-Type"] == "application/json"
 
     def test_an_unknown_period_is_not_found(self, get: Get) -> None:
-        assert get(period="2020-01-01T00:00:00Z").status_code == 404
+        answer = get(period="2020-01-01T00:00:00Z")
+
+        assert answer.status_code == 404
+        assert "`/statements`" in answer.json()["message"]
 
 
 class TestDownloads:
