@@ -120,7 +120,7 @@ class UsageSimulation(APIView):
         try:
             simulated = simulating.simulate(found, changes, now=clock.now())
         except dropping.NoSuchEntityError as error:
-            raise ApiError(404, str(error)) from error
+            raise ApiError(404, f"`drop_{error.kind}`: {error}") from error
         return answering.one(
             JsonSimulation(
                 organization=found.uuid,

@@ -15,7 +15,11 @@ from series.models import Benchmark, Measure, Project, Testbed
 
 
 class NoSuchEntityError(LookupError):
-    """There is no such project, testbed, benchmark or measure in the organization."""
+    """There is no such project, testbed, benchmark or measure, which `kind` says."""
+
+    def __init__(self, kind: str, uuid: UUID) -> None:
+        super().__init__(f"The organization has no {kind} {uuid}.")
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def _ids(model: Any, uuids: Sequence[UUID], **scope: int) -> list[int]:
     found = dict(model.objects.filter(uuid__in=uuids, **scope).values_list("uuid", "id"))
     for uuid in uuids:
         if uuid not in found:
-            raise NoSuchEntityError(f"The organization has no {model._meta.model_name} {uuid}.")
+            raise NoSuchEntityError(str(model._meta.model_name), uuid)
     return sorted(found.values())
 
 
