@@ -68,6 +68,8 @@ _email = env.dj_email_url("EMAIL_URL", "console://")
 DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", "billing@localhost")
 
 LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO")
+# Without a token /metrics is for staff only.
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
 
 try:
     env.seal()

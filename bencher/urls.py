@@ -6,11 +6,13 @@ from django.views.generic import RedirectView
 
 from bencher import api_reference, server_api
 from billing import urls as billing
+from billing.metrics import metrics
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="organizations"), name="home"),
     path("", include("bencher.tenancy.urls")),
     path("", include(billing.pages)),
+    path("metrics", metrics, name="metrics"),
     path("v0/openapi.json", api_reference.openapi, name="openapi"),
     path("v0/docs", api_reference.docs, name="api-docs"),
     path("v0/server/version", server_api.Version.as_view(), name="server-version"),

@@ -39,7 +39,8 @@ class TestNames:
 
 class TestMigrations:
     def test_import_no_live_code(self) -> None:
-        allowed = {"bencher.tenancy.accounts"}
+        # A manager and a field's default, by their names.
+        allowed = {"bencher.tenancy.accounts", "billing.notice_models"}
         for source in SOURCES:
             for path in (ROOT / source).glob("**/migrations/0*.py"):
                 tree = ast.parse(path.read_text())

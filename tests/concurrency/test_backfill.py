@@ -59,7 +59,9 @@ class TestFill:
     def expected(self, now: datetime, post: Post) -> dict[str, datetime]:
         """Return what the ledger must say in the end, without the report that comes meanwhile."""
         for hours, benchmarks in ((5, 3), (3, 2)):
-            assert post(report_body(bmf(benchmarks), end_time=now - hours * HOUR)).status_code == 201
+            assert (
+                post(report_body(bmf(benchmarks), end_time=now - hours * HOUR)).status_code == 201
+            )
         SeriesLastSeen.objects.all().delete()
         return {
             "bench_0": now - 3 * HOUR,

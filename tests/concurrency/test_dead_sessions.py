@@ -128,7 +128,7 @@ class TestBoundWaiting:
                     "SELECT current_setting('lock_timeout'),"
                     " current_setting('idle_in_transaction_session_timeout')"
                 )
-                    row: tuple[str, str] = cursor.fetchall()[0]
+                row: tuple[str, str] = cursor.fetchall()[0]
             return row
 
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""A project is made public while a report comes in, and while its period closes, stepped by hand."""
+"""A flip while a report comes in, and while the period closes, stepped by hand."""
 
 from datetime import timedelta
 

@@ -151,7 +151,6 @@ class TestRunningPeriod:
 
         assert len(billed) == get("usage").json()["active_series"] == 5
 
-
     def test_without_a_plan_it_is_billed_as_the_next_plan_would_be(
         self, plan: Plan, get: Get, settings: Any
     ) -> None:

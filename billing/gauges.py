@@ -1,0 +1,143 @@
+"""What monitoring watches of the bills, read from the database when it asks.
+
+Every gauge is always there, at 0 where there is nothing, so that an alert can tell quiet from
+blind.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from prometheus_client.core import GaugeMetricFamily
+
+from billing import verification
+from billing.models import Drift
+
+# The runs that beat starts each night and that leave a row.
+NIGHTLY = ("sweep", "reconcile")
+
+_WAITING = "sent_at IS NULL AND rejected_at IS NULL AND superseded_at IS NULL"
+_CLOSED = "billing_statement statement JOIN billing_billingperiod period ON period.id = period_id"
+
+# A statement, its lines and its settlement are final by triggers against UPDATE, DELETE and
+# TRUNCATE, whose bits in pg_trigger are these.
+_CHANGES = 16 + 8 + 32
+_FINAL = ("billing_statement", "billing_statementline", "billing_settlement")
+
+_FIGURES = f"""
+SELECT
+    (SELECT count(*) FROM billing_meterevent WHERE {_WAITING}),
+    (SELECT coalesce(extract(epoch FROM %(now)s - min(counted_at)), 0)
+     FROM billing_meterevent WHERE {_WAITING}),
+    -- By customer, which the outbox has an index for.
+    (SELECT count(*) FROM billing_billingperiod period
+     JOIN billing_billingcustomer customer ON customer.organization_id = period.organization_id
+     JOIN billing_meterevent event ON event.customer_id = customer.id
+                                  AND event.period_id = period.id
+     WHERE event.rejected_at IS NOT NULL AND event.superseded_at IS NULL
+       AND period.state <> 'settled'),
+    (SELECT count(*) FROM billing_billingperiod WHERE state = 'open' AND ends_at <= %(now)s),
+    (SELECT coalesce(extract(epoch FROM %(now)s - min(ends_at)), 0)
+     FROM billing_billingperiod WHERE state = 'open' AND ends_at <= %(now)s),
+    (SELECT count(*) FROM {_CLOSED}
+     LEFT JOIN billing_verification verification ON verification.period_id = period.id
+     WHERE period.state = 'frozen' AND verification.verified_at IS NULL),
+    (SELECT count(*) FROM billing_verification WHERE passed_unverified_at IS NOT NULL
+       AND verified_at IS NULL),
+    (SELECT count(*) FROM billing_settlement WHERE NOT agrees
+       AND settled_at > %(now)s - interval '62 days'),
+    (SELECT count(*) FROM unnest(%(final)s::text[]) final
+     WHERE (SELECT coalesce(bit_or(tgtype), 0) FROM pg_trigger
+            WHERE tgrelid = final::regclass AND tgenabled IN ('O', 'A')) & {_CHANGES} <> {_CHANGES})
+"""  # noqa: S608 - constants of this module
+
+
+@dataclass(frozen=True, slots=True)
+class _Gauge:
+    name: str
+    says: str
+
+
+# In the order of the statement's columns.
+_SINGLE = (
+    _Gauge("bencher_outbox_waiting", "Meter events that are stored and not delivered yet."),
+    _Gauge("bencher_outbox_oldest_age_seconds", "Age of the oldest of them; 0 without one."),
+    _Gauge("bencher_outbox_rejected", "Meter events that Stripe rejected, of unsettled periods."),
+    _Gauge("bencher_periods_to_close", "Periods that have ended and are not closed."),
+    _Gauge(
+        "bencher_periods_to_close_oldest_age_seconds",
+        "How long ago the first of them ended; 0 without one.",
+    ),
+    _Gauge(
+        "bencher_closings_unverified",
+        "Statements whose count was not seen at Stripe and whose invoice is not settled.",
+    ),
+    _Gauge(
+        "bencher_invoices_final_unverified",
+        "Invoices that became final before the count was seen at Stripe, and still is not.",
+    ),
+    _Gauge(
+        "bencher_settlements_disagreeing",
+        "Invoices of the last 62 days that differ from their statement.",
+    ),
+    _Gauge(
+        "bencher_final_tables_unprotected",
+        "Tables of statements whose triggers are missing or disabled.",
+    ),
+)
+
+
+def read(*, now: datetime) -> Iterator[GaugeMetricFamily]:
+    """Yield every gauge as it is now. Changes nothing; a fixed number of statements."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIGURES, {"now": now, "final": list(_FINAL)})
+        figures = cursor.fetchall()[0]
+        yield _drift(cursor)
+        yield _runs(cursor)
+    for gauge, value in zip(_SINGLE, figures, strict=True):
+        yield GaugeMetricFamily(gauge.name, gauge.says, value=float(value))
+    yield GaugeMetricFamily(
+        "bencher_active_series_billed",
+        "Whether active series are billed (1) or dark, because no product is configured (0).",
+        value=float(bool(settings.ACTIVE_SERIES_PRODUCT)),
+    )
+    left = verification.seconds_to_unverified_invoice(now=now)
+    yield GaugeMetricFamily(
+        "bencher_unverified_invoice_seconds_left",
+        "How long until an invoice becomes final unverified; +Inf without one.",
+        value=float("inf") if left is None else left,
+    )
+
+
+def _drift(cursor: CursorWrapper) -> GaugeMetricFamily:
+    cursor.execute(
+        "SELECT reason, count(*) FROM billing_drift WHERE resolved_at IS NULL GROUP BY reason"
+    )
+    found = dict(cursor.fetchall())
+    family = GaugeMetricFamily(
+        "bencher_drift_unresolved",
+        "Periods whose figures differ, by the likely reason.",
+        labels=["reason"],
+    )
+    for reason in Drift.Reason.values:
+        family.add_metric([reason], found.get(reason, 0))
+    return family
+
+
+def _runs(cursor: CursorWrapper) -> GaugeMetricFamily:
+    cursor.execute(
+        "SELECT name, extract(epoch FROM max(finished_at)) FROM billing_scheduledrun"
+        " WHERE failure = '' AND finished_at IS NOT NULL GROUP BY name"
+    )
+    found = dict(cursor.fetchall())
+    family = GaugeMetricFamily(
+        "bencher_run_finished_timestamp_seconds",
+        "When a nightly run last finished without failure; 0 where it never did.",
+        labels=["name"],
+    )
+    for name in NIGHTLY:
+        family.add_metric([name], float(found.get(name, 0)))
+    return family
