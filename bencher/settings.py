@@ -58,6 +58,9 @@ EVIDENCE_MONTHS: int = env.int("EVIDENCE_MONTHS", 18)
 # Stripe. Without a key nothing is sold, and everything else works.
 STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY", "")
 STRIPE_API_BASE: str = env.str("STRIPE_API_BASE", STRIPE_PUBLIC_API).rstrip("/")
+# What `stripe_setup` made: the portal's configuration, the secret that signs thin events.
+STRIPE_PORTAL_CONFIGURATION: str = env.str("STRIPE_PORTAL_CONFIGURATION", "")
+STRIPE_THIN_WEBHOOK_SECRET: str = env.str("STRIPE_THIN_WEBHOOK_SECRET", "")
 STRIPE_ALLOW_TEST_KEY: bool = env.bool("STRIPE_ALLOW_TEST_KEY", False)
 STRIPE_API_VERSION = "2026-08-26.dahlia"
 # The sandbox is a process of this machine; whatever else speaks for Stripe is taken for Stripe.
@@ -252,7 +255,7 @@ STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
 STRIPE_TEST_SECRET_KEY = "" if STRIPE_LIVE_MODE else STRIPE_SECRET_KEY
 STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY if STRIPE_LIVE_MODE else ""
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
-if STRIPE_IS_SANDBOX:
+if STRIPE_API_BASE != STRIPE_PUBLIC_API:
     STRIPE_API_HOST = STRIPE_API_BASE
     # It warns of another Stripe host; bencher.E002 refuses the case that matters, a live key.
     SILENCED_SYSTEM_CHECKS = ["djstripe.W002"]

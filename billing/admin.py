@@ -26,6 +26,7 @@ from billing.models import (
     Budget,
     Checkout,
     Drift,
+    FlatFeeProof,
     MeterEvent,
     Notice,
     Plan,
@@ -393,6 +394,14 @@ class WebhookReceiptAdmin(ReadOnlyAdmin):
     list_display = ("event_id", "type", "object_id", "received_at", "handled_at", "failure")
     list_filter = ("type", ("handled_at", admin.EmptyFieldListFilter))
     search_fields = ("event_id", "object_id")
+
+
+@admin.register(FlatFeeProof)
+class FlatFeeProofAdmin(ReadOnlyAdmin):
+    """What Stripe said an unused period costs."""
+
+    list_display = ("stripe_price_id", "charged_cents", "expected_cents", "asked_at")
+    ordering = ("-asked_at",)
 
 
 @admin.register(ScheduledRun)

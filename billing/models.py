@@ -552,3 +552,19 @@ class ScheduledRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.started_at}"
+
+
+class FlatFeeProof(models.Model):
+    """What Stripe said an unused period costs at a price of tiers, which it does not document.
+
+    Amounts in cents. Rows are added by `stripe_setup --check` and never changed.
+    """
+
+    stripe_price_id = models.CharField(max_length=255)
+    tiers = models.JSONField(help_text="The price's tiers, as Stripe gave them.")
+    expected_cents = models.BigIntegerField(help_text="What our statements say it costs.")
+    charged_cents = models.BigIntegerField(help_text="What Stripe's preview would charge.")
+    asked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.stripe_price_id} unused costs {self.charged_cents} cents"

@@ -24,11 +24,6 @@ class Client:
         # Sending has its own schedule of retries, so the client must not sleep in between.
         self._once = _client(key, base, retries=0)
 
-    def ensure(self, create: Callable[[stripe.StripeClient], T]) -> T:
-        """Run one call of the set-up command against the client."""
-        answered: T = ask(lambda: create(self._client), lambda answer: answer)
-        return answered
-
 
 def ask(request: Callable[[], Any], read: Callable[[Any], T]) -> T:
     """Return what is read from the answer to a request. Raises TemporaryError and RefusedError."""

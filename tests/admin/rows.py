@@ -10,6 +10,7 @@ from billing.models import (
     Budget,
     Checkout,
     Drift,
+    FlatFeeProof,
     Notice,
     ScheduledRun,
     Statement,
@@ -107,5 +108,12 @@ def _make_billing(organization: Organization, leader: User, number: int, *, now:
     )
     WebhookReceipt.objects.create(
         event_id=f"evt_{number}", type="invoice.paid", object_id="in_1", received_at=NOV
+    )
+    FlatFeeProof.objects.create(
+        stripe_price_id="price_1",
+        tiers=[],
+        expected_cents=10000,
+        charged_cents=10000,
+        asked_at=NOV,
     )
     ScheduledRun.objects.create(name="sweep", started_at=NOV, result={"plans": 1})

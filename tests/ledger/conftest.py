@@ -79,7 +79,7 @@ def shop(db: None, sandbox: Sandbox) -> Sandbox:
     """
     list(stripe_setup.run())
     (endpoint,) = sandbox.objects("webhook_endpoint")
-    gateway.connect().ensure(lambda client: client.v1.webhook_endpoints.delete(str(endpoint["id"])))
+    gateway.connect().delete_webhook_endpoint(str(endpoint["id"]))
     return sandbox
 
 

@@ -50,7 +50,11 @@ def at_stripe(sandbox: Sandbox, path: str, **query: Any) -> list[dict[str, Any]]
 
 def held(sandbox: Sandbox, period: BillingPeriod) -> int:
     """Return what the sandbox's meter says of a period, summed up in its whole minutes."""
-    (meter,) = at_stripe(sandbox, "billing/meters")
+    (meter,) = (
+        found
+        for found in at_stripe(sandbox, "billing/meters")
+        if found["event_name"] == "active_series"
+    )
     (summary,) = at_stripe(
         sandbox,
         f"billing/meters/{meter['id']}/event_summaries",
@@ -97,7 +101,7 @@ def assert_all_agree(sandbox: Sandbox, period: BillingPeriod, *, series: int, ce
 def lose_webhooks(sandbox: Sandbox) -> None:
     """Delete the endpoint at the sandbox, so that it delivers nothing."""
     (endpoint,) = sandbox.objects("webhook_endpoint")
-    gateway.connect().ensure(lambda client: client.v1.webhook_endpoints.delete(str(endpoint["id"])))
+    gateway.connect().delete_webhook_endpoint(str(endpoint["id"]))
 
 
 def through_trial() -> BillingPeriod:
