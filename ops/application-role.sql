@@ -1,0 +1,10 @@
+-- Gives a role what the running service needs, and nothing by which it could falsify a bill: it owns
+-- no table, so it can lift no trigger, and closed statements it can only add to and read.
+-- Run it as the owner of the database after each `migrate`:
+--   psql "$OWNER_DATABASE_URL" -v role=bencher_app -f ops/application-role.sql
+GRANT USAGE ON SCHEMA public TO :"role";
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO :"role";
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO :"role";
+REVOKE UPDATE, DELETE ON billing_statement, billing_statementline, billing_settlement
+    FROM :"role";
+REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM :"role";

@@ -1,0 +1,113 @@
+"""The service as a role that owns nothing: it does its work, and can't falsify what is closed."""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.db import ProgrammingError, connection, connections, transaction
+from psycopg import sql
+
+from bencher import clock
+from billing import close, reconcile, sweep
+from billing.models import BillingPeriod, Settlement, Statement
+from tests.billing.conftest import make_subscriber, report
+from tests.databases import ROOT
+
+GRANTS = ROOT / "ops/application-role.sql"
+
+
+@pytest.fixture
+def administrator(committed_db: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """Connect as the server's superuser, which the embedded server lets this user be."""
+    host = parse_qs(urlsplit(os.environ["DATABASE_URL"]).query).get("host", [""])[0]
+    try:
+        connected = psycopg.connect(
+            host=host,
+            user="postgres",
+            dbname=str(connection.settings_dict["NAME"]),
+            autocommit=True,
+        )
+    except psycopg.OperationalError:
+        pytest.skip("roles can be made on the embedded server only")
+    with connected:
+        yield connected
+
+
+@pytest.fixture
+def _as_application(administrator: psycopg.Connection[tuple[object, ...]]) -> Iterator[None]:
+    """Let the service connect as a role with the documented rights and no other."""
+    name = f"application_{uuid4().hex[:12]}"
+    role = sql.Identifier(name)
+    owner = connection.settings_dict["USER"]
+    administrator.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+    with connection.cursor() as cursor:
+        cursor.execute(GRANTS.read_text().replace(':"role"', name))
+    connections.close_all()
+    connection.settings_dict["USER"] = name
+    yield
+    connections.close_all()
+    connection.settings_dict["USER"] = owner
+    administrator.execute(sql.SQL("DROP OWNED BY {}").format(role))
+    administrator.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+@pytest.fixture
+def statement(_as_application: None) -> Statement:
+    """Return a settled statement that the role closed itself, from reports that it took."""
+    plan, project = make_subscriber("acme")
+    report(project, 3, ago=timedelta(minutes=1))
+    assert sweep.run(on=clock.now().date()).events == 1
+    BillingPeriod.objects.update(ends_at=clock.now())
+    statement = close.close(plan.periods.get().pk, now=clock.now())
+    Settlement.objects.create(
+        statement=statement,
+        stripe_invoice_id="in_1",
+        series=3,
+        amount_cents=10000,
+        agrees=True,
+        settled_at=clock.now(),
+    )
+    return statement
+
+
+ATTACKS = [
+    f"{attack.format(table=table)}"
+    for table in ("billing_statement", "billing_statementline", "billing_settlement")
+    for attack in (
+        "UPDATE {table} SET id = id",
+        "DELETE FROM {table}",
+        "TRUNCATE {table} CASCADE",
+        "ALTER TABLE {table} DISABLE TRIGGER USER",
+        "DROP TRIGGER {table}_is_final ON {table}",
+        "DROP TABLE {table} CASCADE",
+        "ALTER TABLE {table} OWNER TO CURRENT_USER",
+        "CREATE OR REPLACE RULE r AS ON UPDATE TO {table} DO INSTEAD NOTHING",
+    )
+] + [
+    "SET session_replication_role = replica",
+    "CREATE OR REPLACE FUNCTION billing_refuse_change() RETURNS trigger LANGUAGE plpgsql"
+    " AS $$ BEGIN RETURN NEW; END $$",
+    "ALTER TABLE series_last_seen DISABLE TRIGGER USER",
+    "DELETE FROM django_migrations",
+]
+
+
+def test_it_does_its_work_and_cannot_falsify_what_is_closed(statement: Statement) -> None:
+    assert (statement.series, statement.lines.count()) == (3, 3)
+    (checked,) = reconcile.run(now=clock.now())
+    assert checked.figures is not None
+    assert checked.figures.evidence_agrees
+
+    for attack in ATTACKS:
+        with (
+            pytest.raises(ProgrammingError, match="permission denied|must be owner"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(attack)
+
+    assert Statement.objects.get().series == 3
