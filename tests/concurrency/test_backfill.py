@@ -174,7 +174,7 @@ FROM copy JOIN ingest_metriccolumn metric USING (organization_id)
 def multiply_report(number: int) -> None:
     """Copy the only report, with earlier and earlier sightings."""
     own = [
-        field.column
+        str(field.column)
         for field in Report._meta.concrete_fields
         if field.name not in ("id", "uuid", "seen_at")
     ]

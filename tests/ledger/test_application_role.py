@@ -75,7 +75,7 @@ def statement(_as_application: None) -> Statement:
 
 
 ATTACKS = [
-    f"{attack.format(table=table)}"
+    attack.format(table=table)
     for table in ("billing_statement", "billing_statementline", "billing_settlement")
     for attack in (
         "UPDATE {table} SET id = id",
@@ -104,7 +104,7 @@ def test_it_does_its_work_and_cannot_falsify_what_is_closed(statement: Statement
 
     for attack in ATTACKS:
         with (
-            pytest.raises(ProgrammingError, match="permission denied|must be owner"),
+            pytest.raises(ProgrammingError, match=r"permission denied|must be owner"),
             transaction.atomic(),
             connection.cursor() as cursor,
         ):
