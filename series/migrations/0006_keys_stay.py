@@ -27,7 +27,7 @@ EXECUTE FUNCTION series_refuse_new_key()
 
 
 class Migration(migrations.Migration):
-    dependencies = [("series", "0004_names_of_the_living")]
+    dependencies = [("series", "0005_expired_evidence")]
 
     operations = [
         migrations.RunSQL(FUNCTION, "DROP FUNCTION series_refuse_new_key()"),
