@@ -1,5 +1,6 @@
 """Other items: at once, previewed, or with the next period by a schedule."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -24,16 +25,47 @@ HOUR = 3600
 HALF = JAN + (FEB - JAN) // 2
 
 
-@pytest.fixture
-def ladder(client: stripe.StripeClient) -> stripe.Price:
-    return make_price(client, make_meter(client))
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """A customer, and the prices of a legacy plan and of the one that follows it."""
+
+    client: stripe.StripeClient
+    alice: stripe.Customer
+    base: stripe.Price
+    metrics: stripe.Price
+    ladder: stripe.Price
+
+    def subscribe(self, mode: str = "flexible") -> stripe.Subscription:
+        """Subscribe to a base price in advance and to metrics afterwards."""
+        params: Any = {
+            "customer": self.alice.id,
+            "items": self.items(),
+            "billing_mode": {"type": mode},
+        }
+        return self.client.v1.subscriptions.create(params)
+
+    def items(self) -> list[Any]:
+        """Return the items of the legacy plan."""
+        return [{"price": self.base.id, "quantity": 1}, {"price": self.metrics.id}]
+
+    def swap(self, subscription: stripe.Subscription) -> list[Any]:
+        """Return the change from a legacy plan to the ladder."""
+        first, second = subscription["items"].data
+        return [{"id": first.id, "deleted": True}, {"id": second.id, "price": self.ladder.id}]
+
+    def use(self, value: int, at: int, event_name: str = "active_series") -> None:
+        """Post usage of the customer."""
+        use(self.client, self.alice, value, at, event_name)
+
+    def invoices(self, subscription: stripe.Subscription) -> list[stripe.Invoice]:
+        """Return the invoices of a subscription, newest first."""
+        return invoices(self.client, subscription)
 
 
 @pytest.fixture
-def metrics(client: stripe.StripeClient) -> stripe.Price:
-    """Return the price of a legacy plan: a cent for each metric."""
+def legacy(client: stripe.StripeClient) -> Legacy:
     meter = make_meter(client, "metrics", "sum")
-    return client.v1.prices.create(
+    metrics = client.v1.prices.create(
         {
             "currency": "usd",
             "product_data": {"name": "Metrics"},
@@ -41,38 +73,13 @@ def metrics(client: stripe.StripeClient) -> stripe.Price:
             "recurring": {"interval": "month", "usage_type": "metered", "meter": meter.id},
         }
     )
-
-
-@pytest.fixture
-def base(client: stripe.StripeClient) -> stripe.Price:
-    return seat(client)
-
-
-@pytest.fixture
-def alice(client: stripe.StripeClient) -> stripe.Customer:
-    return make_customer(client, card="pm_card_visa")
-
-
-def start(
-    client: stripe.StripeClient,
-    alice: stripe.Customer,
-    base: stripe.Price,
-    metrics: stripe.Price,
-    mode: str = "flexible",
-) -> stripe.Subscription:
-    """Subscribe to a legacy plan: a base price in advance and metrics afterwards."""
-    params: Any = {
-        "customer": alice.id,
-        "items": [{"price": base.id, "quantity": 1}, {"price": metrics.id}],
-        "billing_mode": {"type": mode},
-    }
-    return client.v1.subscriptions.create(params)
-
-
-def swap(subscription: stripe.Subscription, ladder: stripe.Price) -> list[Any]:
-    """Return the change from a legacy plan to the ladder."""
-    first, second = subscription["items"].data
-    return [{"id": first.id, "deleted": True}, {"id": second.id, "price": ladder.id}]
+    return Legacy(
+        client=client,
+        alice=make_customer(client, card="pm_card_visa"),
+        base=seat(client),
+        metrics=metrics,
+        ladder=make_price(client, make_meter(client)),
+    )
 
 
 def lines(invoice: stripe.Invoice) -> list[tuple[int, int | None]]:
@@ -92,38 +99,33 @@ class TestUpdate:
         self,
         sandbox: Sandbox,
         client: stripe.StripeClient,
-        alice: stripe.Customer,
-        base: stripe.Price,
-        metrics: stripe.Price,
-        ladder: stripe.Price,
+        legacy: Legacy,
         mode: str,
         proration: Any,
         expected: list[tuple[int, int]],
     ) -> None:
-        subscription = start(client, alice, base, metrics, mode)
-        use(client, alice, 700, JAN + 60, "metrics")
+        subscription = legacy.subscribe(mode)
+        legacy.use(700, JAN + 60, "metrics")
         sandbox.advance(HALF)
         updated = client.v1.subscriptions.update(
             subscription.id,
-            {"items": swap(subscription, ladder), "proration_behavior": proration},
+            {"items": legacy.swap(subscription), "proration_behavior": proration},
         )
-        use(client, alice, 9000, HALF + 60, "metrics")
-        use(client, alice, 300, HALF + 60)
+        legacy.use(9000, HALF + 60, "metrics")
+        legacy.use(300, HALF + 60)
         sandbox.advance(FEB)
 
-        assert [item.price.id for item in updated["items"].data] == [ladder.id]
+        assert [item.price.id for item in updated["items"].data] == [legacy.ladder.id]
         assert period(updated) == (JAN, FEB)
-        assert lines(invoices(client, subscription)[0]) == expected
+        assert lines(legacy.invoices(subscription)[0]) == expected
 
     def test_can_be_invoiced_at_once(
         self,
         sandbox: Sandbox,
         client: stripe.StripeClient,
-        alice: stripe.Customer,
-        base: stripe.Price,
-        metrics: stripe.Price,
+        legacy: Legacy,
     ) -> None:
-        subscription = start(client, alice, base, metrics)
+        subscription = legacy.subscribe()
         item = subscription["items"].data[0]
         sandbox.advance(HALF)
         client.v1.subscriptions.update(
@@ -133,7 +135,7 @@ class TestUpdate:
                 "proration_behavior": "always_invoice",
             },
         )
-        latest = invoices(client, subscription)[0]
+        latest = legacy.invoices(subscription)[0]
 
         assert (latest.billing_reason, latest.status) == ("subscription_update", "paid")
         assert [amount for amount, _ in lines(latest)] == [-1500, 4500]
@@ -150,15 +152,12 @@ class TestUpdate:
     def test_refuses(
         self,
         client: stripe.StripeClient,
-        alice: stripe.Customer,
-        base: stripe.Price,
-        metrics: stripe.Price,
-        ladder: stripe.Price,
+        legacy: Legacy,
         change: dict[str, Any],
         words: str,
     ) -> None:
-        subscription = start(client, alice, base, metrics)
-        ids = {"ladder": ladder.id, "metrics": metrics.id}
+        subscription = legacy.subscribe()
+        ids = {"ladder": legacy.ladder.id, "metrics": legacy.metrics.id}
         given: Any = {k: ids.get(v, v) if k == "price" else v for k, v in change.items()}
 
         with pytest.raises(stripe.InvalidRequestError, match=words):
@@ -167,11 +166,9 @@ class TestUpdate:
     def test_refuses_to_leave_nothing(
         self,
         client: stripe.StripeClient,
-        alice: stripe.Customer,
-        base: stripe.Price,
-        metrics: stripe.Price,
+        legacy: Legacy,
     ) -> None:
-        subscription = start(client, alice, base, metrics)
+        subscription = legacy.subscribe()
         gone: Any = [{"id": item.id, "deleted": True} for item in subscription["items"].data]
 
         with pytest.raises(stripe.InvalidRequestError, match="at least one"):
@@ -183,26 +180,26 @@ class TestPreview:
         self,
         sandbox: Sandbox,
         client: stripe.StripeClient,
-        alice: stripe.Customer,
-        base: stripe.Price,
-        metrics: stripe.Price,
-        ladder: stripe.Price,
+        legacy: Legacy,
     ) -> None:
-        subscription = start(client, alice, base, metrics)
-        use(client, alice, 700, JAN + 60, "metrics")
+        subscription = legacy.subscribe()
+        legacy.use(700, JAN + 60, "metrics")
         sandbox.advance(HALF)
-        use(client, alice, 300, HALF)
+        legacy.use(300, HALF)
         events = len(sandbox.objects("event"))
         preview = client.v1.invoices.create_preview(
             {
                 "subscription": subscription.id,
-                "subscription_details": {"items": swap(subscription, ladder)},
+                "subscription_details": {"items": legacy.swap(subscription)},
             }
         )
         after = client.v1.subscriptions.retrieve(subscription.id)
 
         assert sorted(lines(preview)) == [(-1500, 1), (700, 700), (15000, 300)]
-        assert [item.price.id for item in after["items"].data] == [base.id, metrics.id]
+        assert [item.price.id for item in after["items"].data] == [
+            legacy.base.id,
+            legacy.metrics.id,
+        ]
         assert len(sandbox.objects("event")) == events
 
 
@@ -211,9 +208,7 @@ class TestSchedule:
         self,
         client: stripe.StripeClient,
         subscription: stripe.Subscription,
-        base: stripe.Price,
-        metrics: stripe.Price,
-        ladder: stripe.Price,
+        legacy: Legacy,
         **more: Any,
     ) -> stripe.SubscriptionSchedule:
         """Let the ladder begin with the next period."""
@@ -224,9 +219,9 @@ class TestSchedule:
                 {
                     "start_date": current.start_date,
                     "end_date": current.end_date,
-                    "items": [{"price": base.id, "quantity": 1}, {"price": metrics.id}],
+                    "items": legacy.items(),
                 },
-                {"items": [{"price": ladder.id}], "metadata": {"plan": "pro"}},
+                {"items": [{"price": legacy.ladder.id}], "metadata": {"plan": "pro"}},
             ],
             **more,
         }
@@ -237,32 +232,29 @@ class TestSchedule:
         self,
         sandbox: Sandbox,
         client: stripe.StripeClient,
-        alice: stripe.Customer,
-        base: stripe.Price,
-        metrics: stripe.Price,
-        ladder: stripe.Price,
+        legacy: Legacy,
         bills: bool,
         ended: list[tuple[int, int]],
     ) -> None:
         sandbox.switches.phase_bills_ended_period = bills
-        subscription = start(client, alice, base, metrics)
-        schedule = self.plan(client, subscription, base, metrics, ladder)
-        use(client, alice, 700, JAN + 60, "metrics")
-        use(client, alice, 251, JAN + 60)
+        subscription = legacy.subscribe()
+        schedule = self.plan(client, subscription, legacy)
+        legacy.use(700, JAN + 60, "metrics")
+        legacy.use(251, JAN + 60)
         before = client.v1.subscriptions.retrieve(subscription.id)
         sandbox.advance(FEB)
         after = client.v1.subscriptions.retrieve(subscription.id)
-        boundary = invoices(client, subscription)[0]
-        use(client, alice, 300, FEB + 60)
+        boundary = legacy.invoices(subscription)[0]
+        legacy.use(300, FEB + 60)
         sandbox.advance(MAR)
 
         assert [(p.start_date, p.end_date) for p in schedule.phases] == [(JAN, FEB), (FEB, MAR)]
         assert len(before["items"].data) == 2
         assert before.schedule == schedule.id
-        assert [item.price.id for item in after["items"].data] == [ladder.id]
+        assert [item.price.id for item in after["items"].data] == [legacy.ladder.id]
         assert (period(after), after.metadata.to_dict()) == ((FEB, MAR), {"plan": "pro"})
         assert lines(boundary) == ended
-        assert lines(invoices(client, subscription)[0]) == [(15000, 300)]
+        assert lines(legacy.invoices(subscription)[0]) == [(15000, 300)]
         done = client.v1.subscription_schedules.retrieve(schedule.id)
         assert (done.status, done.released_subscription) == ("released", subscription.id)
         assert client.v1.subscriptions.retrieve(subscription.id).schedule is None
@@ -271,13 +263,10 @@ class TestSchedule:
         self,
         sandbox: Sandbox,
         client: stripe.StripeClient,
-        alice: stripe.Customer,
-        base: stripe.Price,
-        metrics: stripe.Price,
-        ladder: stripe.Price,
+        legacy: Legacy,
     ) -> None:
-        subscription = start(client, alice, base, metrics)
-        self.plan(client, subscription, base, metrics, ladder, end_behavior="cancel")
+        subscription = legacy.subscribe()
+        self.plan(client, subscription, legacy, end_behavior="cancel")
         sandbox.advance(MAR)
 
         gone = client.v1.subscriptions.retrieve(subscription.id)
@@ -286,13 +275,10 @@ class TestSchedule:
     def test_keeps_the_subscription_from_being_canceled_past_it(
         self,
         client: stripe.StripeClient,
-        alice: stripe.Customer,
-        base: stripe.Price,
-        metrics: stripe.Price,
-        ladder: stripe.Price,
+        legacy: Legacy,
     ) -> None:
-        subscription = start(client, alice, base, metrics)
-        schedule = self.plan(client, subscription, base, metrics, ladder)
+        subscription = legacy.subscribe()
+        schedule = self.plan(client, subscription, legacy)
 
         with pytest.raises(stripe.InvalidRequestError, match="managed by the subscription sched"):
             client.v1.subscriptions.update(subscription.id, {"cancel_at_period_end": True})
@@ -308,31 +294,28 @@ class TestSchedule:
     def test_needs_an_anchor_and_phases_without_gaps(
         self,
         client: stripe.StripeClient,
-        alice: stripe.Customer,
-        base: stripe.Price,
-        metrics: stripe.Price,
-        ladder: stripe.Price,
+        legacy: Legacy,
     ) -> None:
-        subscription = start(client, alice, base, metrics)
-        now: Any = {"items": [{"price": base.id, "quantity": 1}, {"price": metrics.id}]}
-        later: Any = {"items": [{"price": ladder.id}], "start_date": FEB + DAY}
+        subscription = legacy.subscribe()
+        now: Any = {"items": legacy.items()}
+        later: Any = {"items": [{"price": legacy.ladder.id}], "start_date": FEB + DAY}
         gap: Any = {"phases": [{**now, "start_date": JAN, "end_date": FEB}, later]}
 
         with pytest.raises(stripe.InvalidRequestError, match="to anchor end dates to"):
-            self.plan(client, subscription, base, metrics, ladder, phases=[now])
-        schedule = client.v1.subscription_schedules.list({"customer": alice.id}).data[0]
+            self.plan(client, subscription, legacy, phases=[now])
+        schedule = client.v1.subscription_schedules.list({"customer": legacy.alice.id}).data[0]
         with pytest.raises(stripe.InvalidRequestError, match="where the one before it ends"):
             client.v1.subscription_schedules.update(schedule.id, gap)
 
 
 class TestResume:
     def test_begins_a_period_with_a_card(
-        self, sandbox: Sandbox, client: stripe.StripeClient, ladder: stripe.Price
+        self, sandbox: Sandbox, client: stripe.StripeClient, legacy: Legacy
     ) -> None:
         customer = make_customer(client)
         params: Any = {
             "customer": customer.id,
-            "items": [{"price": ladder.id}],
+            "items": [{"price": legacy.ladder.id}],
             "trial_period_days": 14,
             "trial_settings": {"end_behavior": {"missing_payment_method": "pause"}},
         }
@@ -352,11 +335,9 @@ class TestMigrate:
     def test_makes_a_classic_subscription_flexible(
         self,
         client: stripe.StripeClient,
-        alice: stripe.Customer,
-        base: stripe.Price,
-        metrics: stripe.Price,
+        legacy: Legacy,
     ) -> None:
-        subscription = start(client, alice, base, metrics, "classic")
+        subscription = legacy.subscribe("classic")
         mode: Any = {"billing_mode": {"type": "flexible"}}
 
         migrated = client.v1.subscriptions.migrate(subscription.id, mode)
@@ -372,17 +353,15 @@ class TestCancel:
         self,
         sandbox: Sandbox,
         client: stripe.StripeClient,
-        alice: stripe.Customer,
-        base: stripe.Price,
-        metrics: stripe.Price,
+        legacy: Legacy,
     ) -> None:
-        subscription = start(client, alice, base, metrics)
-        use(client, alice, 700, JAN + 60, "metrics")
+        subscription = legacy.subscribe()
+        legacy.use(700, JAN + 60, "metrics")
         sandbox.advance(HALF)
         client.v1.subscriptions.cancel(subscription.id, {"invoice_now": True, "prorate": True})
         sandbox.advance(HALF + HOUR)
-        last = invoices(client, subscription)[0]
+        last = legacy.invoices(subscription)[0]
 
         assert sorted(lines(last)) == [(-1500, 1), (700, 700)]
         assert (last.total, last.amount_due, last.status) == (-800, 0, "paid")
-        assert client.v1.customers.retrieve(alice.id).balance == -800
+        assert client.v1.customers.retrieve(legacy.alice.id).balance == -800

@@ -7,7 +7,7 @@ import pytest
 import stripe
 
 from tests.sandbox.shop import DAY, JAN, instant, make_customer, make_meter, use
-from tests.stripe_sandbox import Sandbox
+from tests.stripe_sandbox import Fault, Sandbox
 
 HOUR = 3600
 
@@ -203,6 +203,19 @@ class TestAggregation:
         use(client, customer, 7, JAN)
 
         assert total(client, meter, customer, JAN, JAN + 60) == [expected]
+
+    def test_of_a_sum_counts_twice_what_is_sent_again_after_a_day(
+        self, sandbox: Sandbox, client: stripe.StripeClient
+    ) -> None:
+        meter, customer = make_meter(client, formula="sum"), make_customer(client)
+        sandbox.faults.next("POST /v1/billing/meter_events", Fault.TIMEOUT_AFTER)
+        with pytest.raises(stripe.APIConnectionError):
+            use(client, customer, 5, JAN, identifier="report 1")
+        sandbox.advance(JAN + 25 * HOUR)
+
+        use(client, customer, 5, JAN, identifier="report 1")
+
+        assert total(client, meter, customer, JAN, JAN + 60) == [10]
 
     def test_keeps_the_latest_received_of_a_pre_aggregated_window(
         self, client: stripe.StripeClient

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -335,5 +336,6 @@ def _fingerprint(request: Request) -> str:
 
 
 def _masked(headers: Mapping[str, str]) -> dict[str, str]:
-    hidden = {"authorization": "Bearer ***"}
-    return {name: hidden.get(name.lower(), value) for name, value in headers.items()}
+    """Return the headers without the key; what every call repeats is kept once."""
+    masked = {name: sys.intern(value) for name, value in headers.items()}
+    return masked | {name: "Bearer ***" for name in masked if name.lower() == "authorization"}

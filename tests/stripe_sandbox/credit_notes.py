@@ -8,11 +8,9 @@ outside of Stripe.
 from typing import Any
 
 from tests.stripe_sandbox import invoicing
-from tests.stripe_sandbox.errors import ApiError, unsupported
-from tests.stripe_sandbox.listing import PAGING, created_within, page
+from tests.stripe_sandbox.errors import ApiError, absent, unsupported
 from tests.stripe_sandbox.parameters import (
     Field,
-    created_filter,
     integer,
     mapping,
     required,
@@ -21,7 +19,7 @@ from tests.stripe_sandbox.parameters import (
     text,
 )
 from tests.stripe_sandbox.rendering import as_list
-from tests.stripe_sandbox.routing import Call, Route, retrieve
+from tests.stripe_sandbox.routing import Call, Route, listing, retrieve
 from tests.stripe_sandbox.state import Json, new_id
 from tests.stripe_sandbox.world import World, merge_metadata
 
@@ -103,8 +101,7 @@ def _line(invoice: Json, given: dict[str, Any], where: str) -> Json:
         for member in ("description", "quantity", "unit_amount"):
             if member not in given:
                 name = f"{where}[{member}]"
-                message = f"Missing required param: {name}."
-                raise ApiError(message, code="parameter_missing", param=name)
+                raise absent(name)
         line["amount"] = given["quantity"] * given["unit_amount"]
         return line
     credited = next(
@@ -224,18 +221,6 @@ def _void(call: Call) -> Json:
     return world.render(note)
 
 
-def _list(call: Call) -> Json:
-    params = call.params
-    rows = [
-        row
-        for row in call.world.newest_first("credit_note")
-        if created_within(row, params.get("created"))
-        and params.get("invoice", row["invoice"]) == row["invoice"]
-        and params.get("customer", row["customer"]) == row["customer"]
-    ]
-    return page(rows, params, call.path, call.world.render)
-
-
 LINE = mapping(
     {
         "amount": integer(minimum=0),
@@ -261,12 +246,7 @@ PLAIN: dict[str, Field] = {
 
 ROUTES = [
     Route("POST", "/v1/credit_notes", _create, PLAIN),
-    Route(
-        "GET",
-        "/v1/credit_notes",
-        _list,
-        {**PAGING, "created": created_filter(), "customer": text(), "invoice": text()},
-    ),
+    listing("credit_note", "/v1/credit_notes", customer=text(), invoice=text()),
     Route("GET", "/v1/credit_notes/preview", _preview, PLAIN),
     retrieve("credit_note", "/v1/credit_notes/<id>"),
     Route("POST", "/v1/credit_notes/<id>", _update, {"memo": text(), "metadata": strings()}),

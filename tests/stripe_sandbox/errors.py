@@ -42,6 +42,11 @@ def missing(kind: str, identifier: str, param: str) -> ApiError:
     )
 
 
+def absent(param: str) -> ApiError:
+    """Say that a parameter is needed that is not there."""
+    return ApiError(f"Missing required param: {param}.", code="parameter_missing", param=param)
+
+
 def unsupported(what: str, param: str | None = None) -> ApiError:
     """Say that real Stripe may know this, but the sandbox does not."""
     return ApiError(f"The sandbox does not implement {what}.", param=param)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.stripe_sandbox import usage
-from tests.stripe_sandbox.errors import ApiError
+from tests.stripe_sandbox.errors import ApiError, absent
 from tests.stripe_sandbox.parameters import integer, mapping, required, strings, text
 from tests.stripe_sandbox.routing import Call, Route
 from tests.stripe_sandbox.state import Json, MeterEvent, new_id
@@ -139,9 +139,9 @@ def _wrong_payload(
     customer_key, value_key = _customer_key(meter), meter["value_settings"]["event_payload_key"]
     customer = payload.get(customer_key)
     if not customer:
-        yield "meter_event_no_customer_defined", _absent(customer_key)
+        yield "meter_event_no_customer_defined", absent(f"payload[{customer_key}]")
     if payload.get(value_key) is None and meter["default_aggregation"]["formula"] != "count":
-        yield "meter_event_invalid_value", _absent(value_key)
+        yield "meter_event_invalid_value", absent(f"payload[{value_key}]")
     elif _value(meter, payload) is None:
         yield (
             "meter_event_invalid_value",
@@ -162,14 +162,6 @@ def _wrong_payload(
                 param=f"payload[{customer_key}]",
             ),
         )
-
-
-def _absent(name: str) -> ApiError:
-    return ApiError(
-        f"Missing required param: payload[{name}].",
-        code="parameter_missing",
-        param=f"payload[{name}]",
-    )
 
 
 def _value(meter: Json, payload: dict[str, str]) -> int | None:
@@ -287,7 +279,7 @@ def _adjust(call: Call) -> Json:
         )
     if not params.get("cancel", {}).get("identifier"):
         name = "cancel[identifier]"
-        raise ApiError(f"Missing required param: {name}.", code="parameter_missing", param=name)
+        raise absent(name)
     identifier = params["cancel"]["identifier"]
     event = _received(world, meter, identifier)
     if event is None:

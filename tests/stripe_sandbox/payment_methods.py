@@ -6,7 +6,7 @@ at once. All other known test numbers work.
 
 from typing import Any
 
-from tests.stripe_sandbox.errors import ApiError
+from tests.stripe_sandbox.errors import ApiError, absent
 from tests.stripe_sandbox.listing import PAGING, page
 from tests.stripe_sandbox.parameters import Field, integer, mapping, required, strings, text
 from tests.stripe_sandbox.routing import Call, Route, retrieve
@@ -185,9 +185,7 @@ def _create(call: Call) -> Json:
     params = call.params
     card: dict[str, Any] = params.get("card", {})
     if "number" not in card:
-        raise ApiError(
-            "Missing required param: card[number].", code="parameter_missing", param="card[number]"
-        )
+        raise absent("card[number]")
     number = card["number"].replace(" ", "")
     if number not in NUMBERS:
         raise ApiError(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.stripe_sandbox import cycles, payment_methods, subscriptions
-from tests.stripe_sandbox.errors import ApiError, unsupported
+from tests.stripe_sandbox.errors import ApiError, absent, unsupported
 from tests.stripe_sandbox.parameters import (
     Field,
     boolean,
@@ -135,8 +135,7 @@ def _check_switching(given: dict[str, Any]) -> None:
     for member in ("default_allowed_updates", "products"):
         if not given.get(member):
             param = f"features[subscription_update][{member}]"
-            message = f"Missing required param: {param}."
-            raise ApiError(message, code="parameter_missing", param=param)
+            raise absent(param)
 
 
 def _no_features() -> Json:
@@ -202,7 +201,7 @@ def _flow(
     cancel = given.get("subscription_cancel")
     if (kind == "subscription_cancel") != bool(cancel):
         param = f"flow_data[{kind}]"
-        raise ApiError(f"Missing required param: {param}.", code="parameter_missing", param=param)
+        raise absent(param)
     if cancel:
         _check_cancelable(world, cancel["subscription"], customer)
     after = {"hosted_confirmation": None, "redirect": None, "type": "portal_homepage"}

@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import Any
 
 from tests.stripe_sandbox import cycles, invoice_lines, invoicing, rendering, subscriptions
-from tests.stripe_sandbox.errors import ApiError
+from tests.stripe_sandbox.errors import ApiError, absent
 from tests.stripe_sandbox.parameters import boolean, mapping, sequence, text
 from tests.stripe_sandbox.routing import Call, Route
 from tests.stripe_sandbox.state import Json, State, new_id
@@ -96,16 +96,13 @@ def _copy(world: World) -> World:
 def _imagine(world: World, params: dict[str, Any], details: dict[str, Any]) -> tuple[World, Json]:
     """Start the subscription in a copy of the world that is then forgotten."""
     if "customer" not in params:
-        raise ApiError(
-            "Missing required param: customer.", code="parameter_missing", param="customer"
-        )
+        raise absent("customer")
     customer = world.refer("customer", params["customer"], "customer")["id"]
     name = "subscription_details[items]"
     for position, item in enumerate(details["items"]):
         if "price" not in item:
             param = f"{name}[{position}][price]"
-            message = f"Missing required param: {param}."
-            raise ApiError(message, code="parameter_missing", param=param)
+            raise absent(param)
     chosen = subscriptions.check_items(world, details["items"], name)
     elsewhere = _copy(world)
     # Usage of what nobody has subscribed to is none.

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.stripe_sandbox import products, search
-from tests.stripe_sandbox.errors import ApiError
+from tests.stripe_sandbox.errors import ApiError, absent
 from tests.stripe_sandbox.listing import PAGING, created_within, page
 from tests.stripe_sandbox.parameters import (
     Field,
@@ -60,7 +60,7 @@ def _create(call: Call) -> Json:
     tiers = _tiers(params, scheme)
     unit = (None, None) if tiers else _both(params, "unit_amount")
     if scheme == "per_unit" and unit[1] is None:
-        raise ApiError("Missing required param: unit_amount.", code="parameter_missing")
+        raise absent("unit_amount")
     price: Json = {
         "id": new_id("price_"),
         "object": "price",
@@ -94,9 +94,7 @@ def _product(world: World, params: dict[str, Any]) -> str:
     if "product_data" in params:
         return str(products.create(world, params["product_data"])["id"])
     if "product" not in params:
-        raise ApiError(
-            "Missing required param: product.", code="parameter_missing", param="product"
-        )
+        raise absent("product")
     return str(world.refer("product", params["product"], "product")["id"])
 
 
@@ -135,7 +133,7 @@ def _tiers(params: dict[str, Any], scheme: str) -> list[Json] | None:
         return None
     for name in ("tiers", "tiers_mode"):
         if not params.get(name):
-            raise ApiError(f"Missing required param: {name}.", code="parameter_missing", param=name)
+            raise absent(name)
     if "unit_amount" in params or "unit_amount_decimal" in params:
         raise ApiError("A tiered price has no unit_amount of its own.", param="unit_amount")
     return _ladder(params["tiers"])

@@ -152,7 +152,7 @@ def _planned(world: World, schedule: Json, given: list[dict[str, Any]]) -> list[
             "to anchor end dates to.",
             param="phases",
         )
-    current = schedule["phases"][0]["start_date"]
+    current = schedule["current_phase"]["start_date"]
     if anchor not in {current, "now"}:
         raise ApiError(
             "You can not modify the start date of the current phase.", param="phases[0][start_date]"

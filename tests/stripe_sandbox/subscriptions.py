@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.stripe_sandbox import cycles, payment_methods, search
-from tests.stripe_sandbox.errors import ApiError, unsupported
+from tests.stripe_sandbox.errors import ApiError, absent, unsupported
 from tests.stripe_sandbox.listing import PAGING, created_within, page
 from tests.stripe_sandbox.parameters import (
     Field,
@@ -83,7 +83,7 @@ PRORATION = text(choices=("always_invoice", "create_prorations", "none"))
 def check_items(world: World, given: list[dict[str, Any]], name: str) -> list[Json]:
     """Return the items with their price ids, refusing what cannot be subscribed to."""
     if not given:
-        raise ApiError(f"Missing required param: {name}.", code="parameter_missing", param=name)
+        raise absent(name)
     checked = []
     for position, item in enumerate(given):
         where = f"{name}[{position}]"
@@ -158,7 +158,7 @@ def changed_items(
 def _new_entry(entry: dict[str, Any], where: str) -> Json:
     if entry.get("deleted") or "price" not in entry:
         param = f"{where}[id]" if entry.get("deleted") else f"{where}[price]"
-        raise ApiError(f"Missing required param: {param}.", code="parameter_missing", param=param)
+        raise absent(param)
     return entry
 
 

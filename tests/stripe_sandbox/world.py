@@ -68,7 +68,7 @@ class Switches:
     meter_event_latency: float = 0.0
     # Real seconds before a connection without an answer is closed, and before a slow answer.
     timeout_seconds: float = 0.0
-    slow_seconds: float = 0.05
+    slow_seconds: float = 0.01
     # Real seconds before the second and the third attempt at a webhook.
     webhook_backoff: tuple[float, ...] = (0.1, 0.5)
 
