@@ -10,5 +10,13 @@ class BillingConfig(AppConfig):
     verbose_name = "billing"
 
     def ready(self) -> None:
-        """Connect the receivers of report hints and of Stripe's webhooks."""
-        from billing import receivers  # noqa: F401 - connects itself
+        """Connect what wakes billing, and let plans begin and end with their organizations."""
+        from bencher.tenancy import deletion, organizations
+        from billing import (
+            canceling,
+            cover,
+            receivers,  # noqa: F401 - connects itself
+        )
+
+        organizations.register(cover.begin)
+        deletion.register_ending(canceling.end_with_organization)

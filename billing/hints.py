@@ -12,7 +12,8 @@ from billing import posting
 _client: list[Redis] = []
 
 
-def _redis() -> Redis:
+def redis() -> Redis:
+    """Return the connection that all hints share."""
     if not _client:
         _client.append(broker.connect(settings.REDIS_URL))
     return _client[0]
@@ -34,7 +35,7 @@ def schedule(organization_id: int) -> bool:
     interval = settings.BILLING_POST_INTERVAL
     # The key outlives the wait, so that a lost task blocks the next hint only for a while.
     seconds = max(1, round(interval.total_seconds() * 2))
-    if not _redis().set(_key(organization_id), 1, nx=True, ex=seconds):
+    if not redis().set(_key(organization_id), 1, nx=True, ex=seconds):
         return False
     post_active_series.apply_async(
         kwargs={"organization_id": organization_id}, countdown=interval.total_seconds()
@@ -45,6 +46,6 @@ def schedule(organization_id: int) -> bool:
 def began(organization_id: int) -> None:
     """Let later reports schedule the next post; called before the count of this one."""
     try:
-        _redis().delete(_key(organization_id))
+        redis().delete(_key(organization_id))
     except RedisError:  # It expires by itself.
         return

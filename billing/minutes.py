@@ -27,3 +27,11 @@ def closing_instant(ends_at: datetime) -> datetime:
 
 def _minute(at: datetime) -> datetime:
     return at.replace(second=0, microsecond=0)
+
+
+def cut_off(*, starts_at: datetime, now: datetime) -> datetime:
+    """Return the next whole minute at which a period that has begun can be made to end.
+
+    Late enough that its closing event lies in no minute that contains its start.
+    """
+    return max(_minute(now), first_instant(starts_at)) + MINUTE

@@ -32,6 +32,14 @@ class BillingCustomer(models.Model):
         return self.stripe_customer_id
 
 
+class Level(models.TextChoices):
+    """What a plan is billed by: Pro by active series, the older ones by metrics."""
+
+    PRO = "pro"
+    TEAM = "team"
+    ENTERPRISE = "enterprise"
+
+
 class Checkout(models.Model):
     """A hosted checkout that an organization's leader started; at most one is open."""
 
@@ -47,6 +55,7 @@ class Checkout(models.Model):
         Organization, on_delete=models.PROTECT, related_name="checkouts"
     )
     stripe_session_id = models.CharField(max_length=128, unique=True)
+    level = models.CharField(max_length=10, choices=Level, default=Level.PRO)
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
@@ -54,6 +63,9 @@ class Checkout(models.Model):
     state = models.CharField(max_length=9, choices=State, default=State.OPEN)
     created_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
+    look_after = models.DateTimeField(
+        null=True, blank=True, help_text="When to ask Stripe again whether it was completed."
+    )
 
     class Meta:
         constraints = [
@@ -61,6 +73,16 @@ class Checkout(models.Model):
                 fields=["organization"],
                 condition=Q(state="open"),
                 name="one_open_checkout_per_organization",
+            ),
+            # An open one may still be completed, so it counts like a trial that was had.
+            models.UniqueConstraint(
+                fields=["started_by"],
+                condition=Q(with_trial=True, state__in=["open", "completed"]),
+                name="one_trial_per_user",
+            ),
+            models.CheckConstraint(
+                condition=Q(level__in=["pro", "team", "enterprise"]),
+                name="checkout_level_is_known",
             ),
             models.CheckConstraint(
                 condition=Q(state__in=["open", "completed", "expired", "refused"]),
@@ -70,14 +92,6 @@ class Checkout(models.Model):
 
     def __str__(self) -> str:
         return self.stripe_session_id
-
-
-class Level(models.TextChoices):
-    """What a plan is billed by: Pro by active series, the older ones by metrics."""
-
-    PRO = "pro"
-    TEAM = "team"
-    ENTERPRISE = "enterprise"
 
 
 class Status(models.TextChoices):
@@ -122,6 +136,9 @@ class Plan(models.Model):
         help_text="Its item or price changed at Stripe: staff must look before a period opens.",
     )
     held_why = models.CharField(max_length=300, blank=True)
+    sync_after = models.DateTimeField(
+        null=True, blank=True, help_text="When to ask Stripe again, after that failed."
+    )
 
     class Meta:
         constraints = [
@@ -145,6 +162,86 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return f"{self.level} ({self.status})"
+
+
+class Cancellation(models.Model):
+    """That a plan ends at once, with its last usage billed. One per plan; carried on by timer.
+
+    The period is cut at a whole minute just ahead, closed, delivered and verified, and only then
+    is the subscription canceled. A crash anywhere in between is continued.
+    """
+
+    plan = models.OneToOneField(Plan, on_delete=models.PROTECT, related_name="cancellation")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    reason = models.CharField(max_length=300)
+    requested_at = models.DateTimeField()
+    ends_at = models.DateTimeField(help_text="The minute at which nothing more is counted.")
+    deletes_organization = models.BooleanField(
+        default=False, help_text="The organization is deleted once the plan has ended."
+    )
+    waits_for = models.CharField(max_length=300, blank=True, help_text="Why it is not done yet.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["requested_at"], condition=Q(finished_at=None), name="cancellations_to_do"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"ends at {self.ends_at:%Y-%m-%d %H:%M}"
+
+
+class Release(models.Model):
+    """That staff let a held plan go on, at what Stripe bills now. Append-only."""
+
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="releases")
+    released_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    reason = models.CharField(max_length=300)
+    held_why = models.CharField(max_length=300)
+    old_price_id = models.CharField(max_length=64)
+    new_price_id = models.CharField(max_length=64)
+    released_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.old_price_id} to {self.new_price_id}"
+
+
+class SecondSubscription(models.Model):
+    """A subscription beside a live one, which would bill an organization twice. Taken back."""
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="second_subscriptions"
+    )
+    stripe_subscription_id = models.CharField(max_length=64, unique=True)
+    live_subscription_id = models.CharField(max_length=64, blank=True)
+    found_at = models.DateTimeField()
+    taken_back_at = models.DateTimeField(
+        null=True, blank=True, help_text="Empty where staff must look, or Stripe failed so far."
+    )
+    for_staff = models.BooleanField(
+        default=False, help_text="It did not come from a checkout of ours, so nothing was done."
+    )
+    undone = models.JSONField(
+        default=list, blank=True, help_text="Its invoices, and what became of each."
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["found_at"],
+                condition=Q(taken_back_at=None, for_staff=False),
+                name="second_subscriptions_to_undo",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.stripe_subscription_id
 
 
 class BillingPeriod(models.Model):
@@ -181,6 +278,11 @@ class BillingPeriod(models.Model):
     state = models.CharField(max_length=7, choices=State, default=State.OPEN)
     settle_after = models.DateTimeField(
         null=True, blank=True, help_text="When to look for its invoice again."
+    )
+    invoiced_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Where Stripe's own period ends, if this one was cut before it.",
     )
 
     class Meta:
@@ -523,6 +625,11 @@ class WebhookReceipt(models.Model):
     event_id = models.CharField(max_length=64, unique=True)
     type = models.CharField(max_length=64)
     object_id = models.CharField(max_length=128)
+    subject_id = models.CharField(
+        max_length=128,
+        blank=True,
+        help_text="What is read again: the subscription or the checkout that it is about.",
+    )
     received_at = models.DateTimeField()
     handled_at = models.DateTimeField(null=True, blank=True)
     failure = models.TextField(blank=True)

@@ -8,7 +8,7 @@ from bencher import dates
 from bencher.dates import Written
 from bencher.tenancy.models import Organization
 from billing import money, pricing, wording
-from billing.models import BillingPeriod, Level, MeterEvent, Plan, Statement
+from billing.models import BillingPeriod, Cancellation, Level, MeterEvent, Plan, Statement
 from billing.usage import Usage
 from billing.wording import Said
 from series.counting import Basis, ProjectCount
@@ -22,6 +22,11 @@ class PlanShown:
     status: Said
     renewal: str
     by_series: bool
+    # What canceling would mean; empty where there is nothing left to cancel.
+    cancel: tuple[str, ...]
+    can_resume: bool
+    # What is under way where staff end the plan at once.
+    canceling: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,7 @@ class BillingPage:
     posted: PostShown | None
     statements: tuple[StatementRow, ...]
     offer: Offer | None
+    has_invoices: bool
 
 
 def billing_page(
@@ -129,7 +135,7 @@ def billing_page(
     return BillingPage(
         organization=organization.name,
         slug=organization.slug,
-        plan=_plan(usage.plan, usage.period) if usage.plan else None,
+        plan=_plan(usage.plan, usage) if usage.plan else None,
         period=_period(usage.period, now=now) if usage.period else None,
         counted_at=dates.time_of_day(usage.count.counted_at),
         counts_all=usage.period is not None and usage.period.basis == Basis.ALL,
@@ -141,15 +147,21 @@ def billing_page(
         posted=_post(usage.last_event) if usage.last_event else None,
         statements=tuple(_statement(statement) for statement in statements),
         offer=offer,
+        has_invoices=bool(statements),
     )
 
 
-def _plan(plan: Plan, period: BillingPeriod | None) -> PlanShown:
+def _plan(plan: Plan, usage: Usage) -> PlanShown:
+    at_once = Cancellation.objects.filter(plan=plan, finished_at=None).first()
+    ends = plan.cancel_at_period_end
     return PlanShown(
         level=wording.level(plan),
         status=wording.status(plan),
-        renewal=wording.renewal(plan, period),
+        renewal=wording.renewal(plan, usage.period),
         by_series=plan.level == Level.PRO,
+        cancel=() if ends or at_once else wording.consequences(usage),
+        can_resume=ends and at_once is None,
+        canceling=wording.ending(at_once) if at_once else "",
     )
 
 

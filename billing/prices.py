@@ -5,7 +5,8 @@ from typing import Any
 from django.conf import settings
 from djstripe.models import Price as MirroredPrice
 
-from billing import gateway, pricing
+from billing import gateway, pricing, products
+from billing.models import Level
 
 VOLUME = "volume"
 
@@ -23,9 +24,28 @@ def tiers(price_id: str) -> list[dict[str, Any]]:
 
 def pro_price() -> gateway.Price:
     """Return the price that the Pro plan is sold at. Raises NotConfiguredError without one."""
-    if not settings.ACTIVE_SERIES_PRODUCT:
-        raise gateway.NotConfiguredError("Pro is not sold: ACTIVE_SERIES_PRODUCT is not set.")
-    return gateway.connect().metered_price_of(settings.ACTIVE_SERIES_PRODUCT)
+    return price_of(Level.PRO)
+
+
+def price_of(level: Level) -> gateway.Price:
+    """Return the price that a level is sold at. Raises NotConfiguredError where it is not sold."""
+    product = products.of(level)
+    if not product:
+        raise gateway.NotConfiguredError(
+            f"{level.label} is not sold here: {products.setting(level)} is not set."
+        )
+    return gateway.connect().metered_price_of(product)
+
+
+def sold(level: Level) -> list[str]:
+    """Return the prices that a subscription begins with: the plan's, and bare metal's if set.
+
+    Raises NotConfiguredError, TemporaryError and RefusedError.
+    """
+    found = [price_of(level).id]
+    if settings.BARE_METAL_PRODUCT:
+        found.append(gateway.connect().metered_price_of(settings.BARE_METAL_PRODUCT).id)
+    return found
 
 
 def _mirrored(price_id: str) -> list[dict[str, Any]] | None:

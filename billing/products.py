@@ -4,14 +4,21 @@ from django.conf import settings
 
 from billing.models import Level
 
+_SETTINGS = {
+    Level.PRO: "ACTIVE_SERIES_PRODUCT",
+    Level.TEAM: "TEAM_PRODUCT",
+    Level.ENTERPRISE: "ENTERPRISE_PRODUCT",
+}
+
+
+def setting(level: Level) -> str:
+    """Return the name of the setting that holds a level's product."""
+    return _SETTINGS[level]
+
 
 def of(level: Level) -> str:
     """Return the product of a level; empty where it is not configured, and so not sold."""
-    product: str = {
-        Level.PRO: settings.ACTIVE_SERIES_PRODUCT,
-        Level.TEAM: settings.TEAM_PRODUCT,
-        Level.ENTERPRISE: settings.ENTERPRISE_PRODUCT,
-    }[level]
+    product: str = getattr(settings, setting(level))
     return product
 
 

@@ -1,7 +1,6 @@
 """What wakes billing: the hint after a report, and Stripe's webhooks. Both only enqueue."""
 
 import logging
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -11,7 +10,7 @@ from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from bencher import clock
-from billing import hints
+from billing import hints, waking
 from billing.models import WebhookReceipt
 from series.signals import activity_recorded
 
@@ -48,19 +47,22 @@ def on_webhook(event: Any, **_: Any) -> None:
 
     dj-stripe runs this inside its own transaction, so it writes one row and nothing else.
     """
-    receipt, created = WebhookReceipt.objects.get_or_create(
+    _, created = WebhookReceipt.objects.get_or_create(
         event_id=event.id,
         defaults={
             "type": event.type,
             "object_id": event.data["object"]["id"],
+            "subject_id": _subject(event.data["object"]),
             "received_at": clock.now(),
         },
     )
     if created:
-        transaction.on_commit(partial(_enqueue, receipt.pk), robust=True)
+        transaction.on_commit(waking.wake, robust=True)
 
 
-def _enqueue(receipt_id: int) -> None:
-    from billing.tasks import handle_webhook
-
-    handle_webhook.delay(receipt_id=receipt_id)
+def _subject(found: dict[str, Any]) -> str:
+    """Return what is to be read again: of an invoice, its subscription; else the object itself."""
+    if found["object"] != "invoice":
+        return str(found["id"])
+    details = (found.get("parent") or {}).get("subscription_details") or {}
+    return str(details.get("subscription") or "")

@@ -44,12 +44,17 @@ def settle_due(*, now: datetime) -> int:
     return settled
 
 
-def settle_invoice(invoice: gateway.Invoice, *, now: datetime) -> int:
-    """Settle the frozen statements that an invoice bills; returns how many."""
-    frozen = Statement.objects.filter(
-        stripe_subscription_id=invoice.subscription_id, period__state=BillingPeriod.State.FROZEN
-    ).select_related("period")
-    return sum(_settle(statement, [invoice], now=now) is not None for statement in frozen)
+def settle_subscription(subscription_id: str, *, now: datetime) -> int:
+    """Settle the frozen statements of one subscription; returns how many."""
+    frozen = list(
+        Statement.objects.filter(
+            stripe_subscription_id=subscription_id, period__state=BillingPeriod.State.FROZEN
+        ).select_related("period")
+    )
+    if not frozen:
+        return 0
+    invoices = gateway.connect().invoices_of(subscription_id)
+    return sum(_settle(statement, invoices, now=now) is not None for statement in frozen)
 
 
 def _settle(
@@ -93,6 +98,7 @@ def invoiced(period: BillingPeriod, invoices: list[gateway.Invoice]) -> Invoiced
             price_id=period.stripe_price_id,
             starts_at=period.starts_at,
             ends_at=period.ends_at,
+            invoiced_until=period.invoiced_until,
         )
         if lines:
             quantities = [line.quantity for line in lines if line.quantity is not None]
@@ -107,12 +113,22 @@ def invoiced(period: BillingPeriod, invoices: list[gateway.Invoice]) -> Invoiced
 
 
 def lines_of(
-    invoice: gateway.Invoice, *, price_id: str, starts_at: datetime, ends_at: datetime
+    invoice: gateway.Invoice,
+    *,
+    price_id: str,
+    starts_at: datetime,
+    ends_at: datetime,
+    invoiced_until: datetime | None,
 ) -> list[gateway.InvoiceLine]:
-    """Return the lines by which an invoice bills a period at a price."""
-    wanted = (price_id, starts_at, ends_at)
+    """Return the lines by which an invoice bills a period at a price.
+
+    A period that we cut before Stripe's own end is on a line that ends where Stripe's does.
+    """
     return [
-        line for line in invoice.lines if (line.price_id, line.starts_at, line.ends_at) == wanted
+        line
+        for line in invoice.lines
+        if (line.price_id, line.starts_at) == (price_id, starts_at)
+        and line.ends_at in (ends_at, invoiced_until)
     ]
 
 

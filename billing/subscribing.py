@@ -2,23 +2,26 @@
 
 from datetime import datetime
 
-from django.conf import settings
-
 from bencher.tenancy.models import Organization, User
-from billing import checkouts, customers, gateway, plans, prices
-from billing.models import Plan
+from billing import customers, gateway, plans, prices, resubscribing, trials
+from billing.models import Level, Plan
 
 
-def subscribe(organization: Organization, *, leader: User, now: datetime) -> Plan:
-    """Subscribe an organization to Pro at Stripe, with the trial if one is due.
+def subscribe(
+    organization: Organization, *, leader: User, now: datetime, level: Level = Level.PRO
+) -> Plan:
+    """Subscribe an organization at Stripe, with the trial if one is due.
 
-    Raises NotConfiguredError, TemporaryError and RefusedError.
+    Raises AlreadySubscribedError, UnknownError, NotConfiguredError, TemporaryError and
+    RefusedError.
     """
+    resubscribing.make_way(organization, now=now)
+    trial_days = trials.days(organization, leader, level=level)
     customer = customers.of(organization, leader=leader, now=now)
     found = gateway.connect().subscribe(
         customer_id=customer.stripe_customer_id,
         organization_uuid=str(organization.uuid),
-        price_ids=[prices.pro_price().id],
-        trial_days=settings.PRO_TRIAL_DAYS if checkouts.has_trial(organization, leader) else None,
+        price_ids=prices.sold(level),
+        trial_days=trial_days,
     )
     return plans.sync(found.id)

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -12,23 +11,27 @@ from django.db import transaction
 
 from bencher import clock
 from billing import (
+    canceling,
     checkouts,
     close,
+    cover,
+    following,
     gateway,
     hints,
     mailing,
     noticing,
     outbox,
-    plans,
     posting,
     reconcile,
     runs,
+    second_subscriptions,
     settlement,
     sweep,
     verification,
+    waking,
     webhooks,
 )
-from billing.models import MeterEvent, Plan, WebhookReceipt
+from billing.models import MeterEvent, Plan
 
 logger = logging.getLogger(__name__)
 
@@ -60,18 +63,17 @@ def send_meter_events(**_: object) -> None:
 
 
 @shared_task
-def handle_webhook(*, receipt_id: int, **_: object) -> None:
-    """Handle one webhook; where Stripe can't be asked, the timer does it later."""
-    receipt = WebhookReceipt.objects.filter(pk=receipt_id, handled_at=None).first()
-    if receipt is None:
-        return
-    try:
-        webhooks.handle(receipt, now=clock.now())
-    except gateway.TemporaryError:
-        logger.warning("webhook waits for Stripe", extra={"receipt": receipt_id})
-        return
-    close_periods.delay()
-    send_meter_events.delay()
+def handle_webhooks(**_: object) -> None:
+    """Handle a batch of webhooks; where Stripe can't be asked, the timer does it later."""
+    waking.began()
+    handled = webhooks.handle_waiting(now=clock.now())
+    if handled.more:
+        # At the end of the queue, behind whatever else waits to be done.
+        handle_webhooks.delay()
+    if handled.invoices:
+        close_periods.delay()
+    if handled.subjects:
+        send_meter_events.delay()
 
 
 @shared_task
@@ -137,22 +139,15 @@ def sync_plans(**_: object) -> None:
     now = clock.now()
     stages: list[Callable[[], object]] = [
         partial(webhooks.handle_waiting, now=now),
-        partial(_complete_checkouts, now=now),
-        partial(plans.sync_due, now=now),
-        partial(_end_cover, now=now),
+        partial(checkouts.follow, now=now),
+        partial(following.run, now=now),
+        partial(second_subscriptions.finish, now=now),
+        partial(cover.end_without_plan, now=now),
+        partial(canceling.go_on, now=now),
         partial(settlement.settle_due, now=now),
     ]
     # One stage that fails must not keep the others from running, minute after minute.
     _each(stages, lambda stage: stage())
-
-
-def _complete_checkouts(*, now: datetime) -> None:
-    _each(checkouts.waiting(now=now), partial(checkouts.complete, now=now))
-
-
-def _end_cover(*, now: datetime) -> None:
-    if not posting.is_dark():
-        plans.end_cover_without_plan(now=now)
 
 
 def _each(subjects: list[Any], act: Callable[[Any], object]) -> int:

@@ -2,8 +2,9 @@
 
 from django.urls import path
 
-from billing import alert_views, views
+from billing import alert_views, plan_views, views
 from billing.api import UsageDetail
+from billing.plan_api import CheckoutList, PlanDetail
 from billing.series_api import UsageSeries, UsageSimulation
 from billing.statements_api import StatementDetail, StatementList
 
@@ -19,6 +20,15 @@ pages = [
         views.complete_checkout,
         name="checkout-return",
     ),
+    path(
+        "organizations/<slug:organization>/billing/cancel/", plan_views.cancel, name="plan-cancel"
+    ),
+    path(
+        "organizations/<slug:organization>/billing/resume/", plan_views.resume, name="plan-resume"
+    ),
+    path(
+        "organizations/<slug:organization>/billing/portal/", plan_views.portal, name="plan-portal"
+    ),
     path("organizations/<slug:organization>/billing/alerts/", alert_views.alerts, name="alerts"),
     path(
         "organizations/<slug:organization>/billing/alerts/budget/<slug:unit>/",
@@ -27,6 +37,8 @@ pages = [
     ),
 ]
 api = [
+    path("checkout", CheckoutList.as_view()),
+    path("organizations/<str:organization>/plan", PlanDetail.as_view()),
     path("organizations/<str:organization>/usage", UsageDetail.as_view(), name="usage"),
     path("organizations/<str:organization>/usage/series", UsageSeries.as_view()),
     path("organizations/<str:organization>/usage/simulation", UsageSimulation.as_view()),

@@ -44,7 +44,7 @@ class Bounds:
 def bounds(organization: Organization, *, now: datetime) -> Bounds:
     """Return the current period's bounds; without one, the last thirty days and what may come."""
     plan = Plan.objects.filter(organization=organization, ended_at=None).first()
-    period = _open_period(plan, now=now)
+    period = open_period(plan, now=now)
     return Bounds(
         plan=plan,
         period=period,
@@ -75,7 +75,8 @@ def current(organization: Organization, *, now: datetime) -> Usage:
     )
 
 
-def _open_period(plan: Plan | None, *, now: datetime) -> BillingPeriod | None:
+def open_period(plan: Plan | None, *, now: datetime) -> BillingPeriod | None:
+    """Return the period of a Pro plan that an instant lies in."""
     if plan is None or plan.level != Level.PRO:
         return None
     return plan.periods.filter(starts_at__lte=now, ends_at__gt=now).first()

@@ -53,6 +53,7 @@ class Subject:
     customer_id: str
     starts_at: datetime
     ends_at: datetime
+    invoiced_until: datetime | None
     verified_at: datetime | None
     statement_uuid: str | None
     series: int | None
@@ -93,7 +94,8 @@ class Round:
 
 _DUE = """
 SELECT period.id, period.organization_id, period.stripe_subscription_id, period.stripe_price_id,
-       customer.stripe_customer_id, period.starts_at, period.ends_at, verification.verified_at,
+       customer.stripe_customer_id, period.starts_at, period.ends_at,
+       period.invoiced_until, verification.verified_at,
        statement.uuid::text, statement.series, statement.evidence_sha256,
        closing.id, closing.sent_at
 FROM billing_billingperiod period
@@ -232,6 +234,7 @@ def _invoice_of(subject: Subject) -> gateway.Invoice | None:
             price_id=subject.price_id,
             starts_at=subject.starts_at,
             ends_at=subject.ends_at,
+            invoiced_until=subject.invoiced_until,
         ):
             return invoice
     return None

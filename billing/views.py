@@ -14,7 +14,17 @@ from bencher import clock
 from bencher.tenancy import access
 from bencher.tenancy.access import SignedInRequest
 from bencher.tenancy.models import Organization, User
-from billing import checkouts, gateway, offers, overview, plans, presenters, pricing
+from billing import (
+    checkouts,
+    gateway,
+    offers,
+    overview,
+    plans,
+    presenters,
+    pricing,
+    resubscribing,
+    trials,
+)
 from billing import usage as billing_usage
 from billing.models import Checkout, Plan, Status
 
@@ -23,7 +33,13 @@ logger = logging.getLogger(__name__)
 NOT_SOLD = "Pro can’t be bought here yet, because billing is not configured. Nothing was charged."
 
 _WHAT_TO_DO: dict[type[Exception], str] = {
-    checkouts.AlreadySubscribedError: "This organization has a plan already; it is shown below.",
+    resubscribing.AlreadySubscribedError: (
+        "This organization has a plan already; it is shown below."
+    ),
+    resubscribing.UnknownError: (
+        "Stripe can’t say at the moment whether this organization has a plan. Nothing was charged;"
+        " try again in a minute."
+    ),
     gateway.NotConfiguredError: NOT_SOLD,
     gateway.TemporaryError: (
         "Stripe does not answer at the moment. Nothing was charged; try again in a minute."
@@ -38,8 +54,8 @@ _WHAT_TO_DO: dict[type[Exception], str] = {
         " who run this site; it is not used until they have looked."
     ),
     plans.SecondSubscriptionError: (
-        "This organization has a plan already, so the second subscription is not used. Please tell"
-        " the people who run this site, so that it is taken back."
+        "This organization has a plan already, so the second subscription is not used: it was"
+        " canceled, and nothing is charged for it. The plan is shown below."
     ),
     pricing.LadderError: (
         "The price at Stripe can’t be billed by. Please tell the people who run this site."
@@ -78,7 +94,7 @@ def start_checkout(request: SignedInRequest, organization: str) -> HttpResponse:
         messages.error(request, NOT_SOLD)
         return redirect("billing", found.slug)
     try:
-        page = checkouts.start(found, user=request.user, now=clock.now())
+        page = checkouts.start(found, user=request.user, now=clock.now()).url
     except _ANTICIPATED as error:
         _tell(request, error, organization=found)
         return redirect("billing", found.slug)
@@ -111,7 +127,7 @@ def complete_checkout(request: SignedInRequest, organization: str) -> HttpRespon
 
 
 def _offer(organization: Organization, user: User) -> presenters.Offer:
-    with_trial = checkouts.has_trial(organization, user)
+    with_trial = trials.is_due(organization, user)
     return presenters.Offer(
         is_open=offers.is_open(), trial_days=settings.PRO_TRIAL_DAYS if with_trial else None
     )
@@ -122,6 +138,8 @@ def _welcome(request: HttpRequest, plan: Plan | None) -> None:
         messages.warning(
             request, "The checkout is not completed yet. To go on with it, use the button below."
         )
+    elif plan.ended_at is not None:
+        messages.info(request, "That was an old checkout: its plan has ended since.")
     elif plan.status == Status.TRIALING:
         messages.success(request, "The trial of Pro has begun. Nothing is charged while it lasts.")
     else:

@@ -4,7 +4,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bencher import dates
-from billing.models import BillingPeriod, Level, MeterEvent, Plan, Settlement, Status
+from billing import money
+from billing.models import (
+    BillingPeriod,
+    Cancellation,
+    Level,
+    MeterEvent,
+    Plan,
+    Settlement,
+    Status,
+)
+from billing.usage import Usage
 from series.counting import ProjectCount
 
 
@@ -32,22 +42,24 @@ _STATUSES = {
         "Payment overdue",
         Tone.ATTENTION,
         "Stripe could not collect the last invoice and tries again by itself. Private reports are"
-        " still accepted. To pay now or to change the card, use the link in Stripe’s e-mail about"
-        " the failed payment.",
+        " still accepted. Pay or change the card under “Payment method and invoices”.",
     ),
     Status.UNPAID: Said(
         "Unpaid",
         Tone.ATTENTION,
         "Stripe has stopped trying to collect the last invoice. Private reports will be refused"
-        " soon. Pay through the link in Stripe’s e-mail about the failed payment.",
+        " soon. Pay under “Payment method and invoices”; the plan then goes on.",
     ),
     Status.PAUSED: Said(
-        "Paused", Tone.ATTENTION, "Stripe has no card to charge, so the plan rests. Add one there."
+        "Paused",
+        Tone.ATTENTION,
+        "The trial has ended and Stripe has no card to charge, so the plan rests: nothing is"
+        " counted and nothing is charged. Add a card under “Payment method and invoices”.",
     ),
     Status.INCOMPLETE: Said(
         "Waiting for the first payment",
         Tone.ATTENTION,
-        "The first payment has not gone through. Confirm it through the link in Stripe’s e-mail;"
+        "The first payment has not gone through. Confirm it under “Payment method and invoices”;"
         " after a day Stripe gives up and you can subscribe again.",
     ),
     Status.INCOMPLETE_EXPIRED: Said(
@@ -78,6 +90,33 @@ def renewal(plan: Plan, period: BillingPeriod | None) -> str:
             " active series."
         )
     return ""
+
+
+def consequences(usage: Usage) -> tuple[str, ...]:
+    """Say what canceling at the end of the period means, in sentences."""
+    period = usage.period
+    end = dates.moment(period.ends_at).text if period else "the end of the current period"
+    said = [f"The plan ends at {end}. Until then everything works as before."]
+    if period and usage.estimate_cents is not None:
+        posted = f"{usage.last_event.value:,}" if usage.last_event else "nothing yet"
+        said.append(
+            f"The period is billed in full: {usage.count.billed:,} active series so far,"
+            f" {money.written(usage.estimate_cents)}. Stripe was told {posted}."
+        )
+    return (
+        *said,
+        "From then on private projects take no reports; what they have stays, and public ones go"
+        " on. Until then you can resume the plan; later you can subscribe again, without a trial.",
+    )
+
+
+def ending(cancellation: Cancellation) -> str:
+    """Say that a plan is being ended at once."""
+    return (
+        "This plan is being ended at once: nothing is counted from"
+        f" {dates.moment(cancellation.ends_at).text} on, and the last usage is billed in the next"
+        " minutes."
+    )
 
 
 def billed(project: ProjectCount) -> Said:

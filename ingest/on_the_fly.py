@@ -86,6 +86,7 @@ def _unclaimed(new: NewProject, *, now: datetime) -> Project:
             organization = Organization.objects.create(
                 uuid=uuid, name=new.name, slug=slug, created_at=now, modified_at=now
             )
+            organizations.begin(organization, now)
             project = Project.objects.create(
                 uuid=uuid,
                 organization=organization,

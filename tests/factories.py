@@ -40,8 +40,14 @@ def make_user(name: str, *, is_staff: bool = False) -> User:
 
 
 def make_organization(name: str, *, leader: User) -> Organization:
-    """Create an organization with its leader."""
-    return organizations.found(name=name, leader=leader, now=NOV)
+    """Create an organization with its leader, which private projects cost nothing yet.
+
+    As it was before billing was switched on: most tests are not about the plan that it lacks.
+    """
+    organization = organizations.found(name=name, leader=leader, now=NOV)
+    organization.private_until = None
+    organization.save(update_fields=["private_until"])
+    return organization
 
 
 def make_member(user: User, organization: Organization) -> Membership:

@@ -71,7 +71,7 @@ def _subscribe(scene: Scene) -> None:
     browser.open(f"/organizations/{scene.leader['slug']}/billing/")
     browser.submit("trial")
     _say("checkout", browser.text("h1") + " (sandbox)")
-    browser.submit("test card 4242")
+    browser.submit("test card 4242", terms="accepted")
     period = _open_period()
     _say("plan", f"Pro, trial until {period.ends_at:%d %b %Y %H:%M} UTC")
 

@@ -14,23 +14,42 @@ from bencher.tenancy.models import Organization, User
 # Called in the deletion's transaction with the locked organization.
 Step = Callable[[Organization, datetime, User], None]
 _steps: list[Step] = []
+# Called before that transaction, for what asks others. True where there is nothing left to end;
+# False where ending takes a while, and whoever ends it deletes the organization then.
+Ending = Callable[[Organization, datetime, User], bool]
+_endings: list[Ending] = []
 
 
 class StillInUseError(Exception):
     """Something has to end before the organization can be deleted; the message says what."""
 
 
+class UnavailableError(Exception):
+    """What has to end first can't be asked at the moment; nothing was changed."""
+
+
 def register(step: Step) -> None:
-    """Take a step before each deletion; it may refuse with StillInUseError."""
+    """Take a step in each deletion; it may refuse with StillInUseError."""
     if step not in _steps:
         _steps.append(step)
 
 
-def delete(organization: Organization, *, now: datetime, by: User) -> None:
-    """Delete an organization softly, with what it owns. Raises StillInUseError.
+def register_ending(ending: Ending) -> None:
+    """End something before each deletion; it may refuse as `delete` does."""
+    if ending not in _endings:
+        _endings.append(ending)
+
+
+def delete(organization: Organization, *, now: datetime, by: User) -> bool:
+    """Delete an organization softly, with what it owns; False while something is being ended.
 
     It keeps its name and slug, so that statements read as they did, and frees both for others.
+    Raises StillInUseError and UnavailableError.
     """
+    # Each is begun, even where another one takes its time.
+    ended = [ending(organization, now, by) for ending in _endings]
+    if not all(ended):
+        return False
     with transaction.atomic():
         # Not against reports, which only refer to the row, but against a plan that begins now.
         locked = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
@@ -39,3 +58,4 @@ def delete(organization: Organization, *, now: datetime, by: User) -> None:
         Organization.objects.filter(pk=locked.pk, deleted_at=None).update(
             deleted_at=now, modified_at=now
         )
+    return True

@@ -1,13 +1,24 @@
 """Founding organizations, finding and changing them, and who may do what in them."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.db.models import Min, QuerySet
 
+from bencher.db import transaction_required
 from bencher.tenancy import slugs
 from bencher.tenancy.models import Membership, Organization, Role, User
+
+# Called in the founding's transaction: what else begins with an organization registers here.
+Step = Callable[[Organization, datetime], None]
+_steps: list[Step] = []
+
+
+def register(step: Step) -> None:
+    """Take a step in each founding."""
+    if step not in _steps:
+        _steps.append(step)
 
 
 class SlugTakenError(Exception):
@@ -33,7 +44,15 @@ def found(*, name: str, leader: User, now: datetime, slug: str = "") -> Organiza
         Membership.objects.create(
             user=leader, organization=organization, role=Role.LEADER, created_at=now
         )
+        begin(organization, now)
     return organization
+
+
+@transaction_required
+def begin(organization: Organization, now: datetime) -> None:
+    """Take the steps that a new organization begins with."""
+    for step in _steps:
+        step(organization, now)
 
 
 def change(

@@ -71,6 +71,12 @@ class JsonOrganization(msgspec.Struct, kw_only=True):
         )
 
 
+class JsonEnding(msgspec.Struct, kw_only=True):
+    """That something is under way which ends by itself, and what."""
+
+    message: str
+
+
 class JsonNewOrganization(msgspec.Struct, kw_only=True):
     """An organization to be founded."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from billing.gateway.client import Client, ask
+from billing.gateway.errors import RefusedError
 from billing.gateway.reading import identity, nothing
 
 
@@ -48,6 +49,16 @@ class Customers(Client):
             nothing,
         )
         return customer_id
+
+    def has_customer(self, customer_id: str) -> bool:
+        """Tell whether Stripe knows a customer, even as one that was deleted there."""
+        try:
+            ask(lambda: self._client.v1.customers.retrieve(customer_id), nothing)
+        except RefusedError as error:
+            if error.is_missing:
+                return False
+            raise
+        return True
 
     def payer(self, subscription_id: str) -> Payer:
         """Return who pays for a subscription: its own card, or else the customer's default one."""

@@ -49,7 +49,7 @@ class RefusedError(GatewayError):
     @property
     def is_missing(self) -> bool:
         """Tell whether the object is gone, which is not the same as unknown."""
-        return bool(self.answer.get("status") == 404)
+        return (self.answer.get("status"), self.answer.get("code")) == (404, "resource_missing")
 
     @property
     def is_duplicate(self) -> bool:

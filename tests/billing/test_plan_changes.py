@@ -19,6 +19,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def acme(monkeypatch: pytest.MonkeyPatch) -> Organization:
     monkeypatch.setattr(prices, "tiers", lambda _: TIERS)
+    monkeypatch.setattr(gateway.Gateway, "invoices_of", lambda *_: [])
     organization = make_organization("Acme", leader=make_user("alice"))
     make_customer(organization)
     return organization
@@ -38,7 +39,7 @@ def store(organization: Organization, *, asked_at: datetime, **changes: Any) -> 
         "status": "active",
         "trial_ends_at": None,
         "ended_at": None,
-        "started_at": NOV,
+        "started_at": item["starts_at"],
     }
     found = gateway.Subscription(
         customer_id=organization.billing_customer.stripe_customer_id,
@@ -211,6 +212,7 @@ class TestTimer:
                 event_id=f"evt_{number}",
                 type="customer.subscription.updated",
                 object_id=f"sub_{number}",
+                subject_id=f"sub_{number}",
                 received_at=NOV + number * DAY,
             )
         synced, settled = [], []

@@ -8,7 +8,17 @@ import requests
 
 from bencher import clock
 from bencher.tenancy.models import Organization, User
-from billing import checkouts, gateway, plans, stripe_setup, subscribing
+from billing import (
+    checkouts,
+    cover,
+    following,
+    gateway,
+    plans,
+    resubscribing,
+    stripe_setup,
+    subscribing,
+    trials,
+)
 from billing.models import BillingPeriod, Checkout, Level, Plan, Status
 from series.models import Fence
 from tests.factories import make_organization, make_user
@@ -118,22 +128,24 @@ class TestSync:
     def test_the_timer_finds_plans_whose_period_has_ended(self, subscribed: Plan) -> None:
         ends_at = BillingPeriod.objects.get().ends_at
 
-        assert plans.due_for_sync(now=ends_at - timedelta(seconds=1)) == []
-        assert plans.due_for_sync(now=ends_at) == [subscribed.stripe_subscription_id]
+        Plan.objects.update(synced_at=ends_at - timedelta(seconds=2))
+
+        assert following.due(now=ends_at - timedelta(seconds=1)) == []
+        assert following.due(now=ends_at) == [subscribed.stripe_subscription_id]
 
     def test_the_timer_asks_again_once_a_minute(self, subscribed: Plan) -> None:
         ends_at = BillingPeriod.objects.get().ends_at
         Plan.objects.update(synced_at=ends_at)
 
-        assert plans.due_for_sync(now=ends_at + timedelta(seconds=59)) == []
-        assert plans.due_for_sync(now=ends_at + timedelta(seconds=60)) != []
+        assert following.due(now=ends_at + timedelta(seconds=59)) == []
+        assert following.due(now=ends_at + timedelta(seconds=60)) != []
 
     def test_plans_without_a_period_are_asked_about_once_an_hour(self, subscribed: Plan) -> None:
         synced_at = Plan.objects.get().synced_at
         BillingPeriod.objects.all().delete()
 
-        assert plans.due_for_sync(now=synced_at + timedelta(minutes=59)) == []
-        assert plans.due_for_sync(now=synced_at + timedelta(minutes=60)) != []
+        assert following.due(now=synced_at + timedelta(minutes=59)) == []
+        assert following.due(now=synced_at + timedelta(minutes=60)) != []
 
 
 class TestCover:
@@ -154,9 +166,10 @@ class TestCover:
         self, subscribed: Plan, acme: Organization
     ) -> None:
         globex = make_organization("Globex", leader=make_user("charlie"))
+        assert covered_until(globex) is None
         before, now = covered_until(acme), clock.now()
 
-        assert plans.end_cover_without_plan(now=now) == 1
+        assert cover.end_without_plan(now=now) == 1
         assert covered_until(globex) == now
         assert covered_until(acme) == before
 
@@ -165,7 +178,9 @@ class TestCheckout:
     def complete(self, sandbox: Sandbox, session_id: str) -> None:
         # The redirect back to us is not followed: that is the other way in.
         url = f"{sandbox.url}/c/pay/{session_id}"
-        requests.post(url, data={"card": "4242"}, timeout=10, allow_redirects=False)
+        requests.post(
+            url, data={"card": "4242", "terms": "accepted"}, timeout=10, allow_redirects=False
+        )
 
     def start(self, acme: Organization, alice: User) -> Checkout:
         checkouts.start(acme, user=alice, now=clock.now())
@@ -176,7 +191,7 @@ class TestCheckout:
     ) -> None:
         first = checkouts.start(acme, user=alice, now=clock.now())
 
-        assert checkouts.start(acme, user=alice, now=clock.now()) == first
+        assert checkouts.start(acme, user=alice, now=clock.now()).id == first.id
         assert Checkout.objects.count() == 1
 
     def test_completing_makes_the_plan_whoever_comes_first(
@@ -200,7 +215,7 @@ class TestCheckout:
         checkout = self.start(acme, alice)
         self.complete(shop, checkout.stripe_session_id)
 
-        with pytest.raises(checkouts.AlreadySubscribedError):
+        with pytest.raises(resubscribing.AlreadySubscribedError):
             checkouts.start(acme, user=alice, now=clock.now())
         assert Plan.objects.count() == 1
 
@@ -212,23 +227,23 @@ class TestCheckout:
         self, shop: Sandbox, acme: Organization, alice: User
     ) -> None:
         globex = make_organization("Globex", leader=alice)
-        assert checkouts.has_trial(acme, alice)
+        assert trials.is_due(acme, alice)
         checkout = self.start(acme, alice)
-        assert checkouts.has_trial(acme, alice)
-        assert not checkouts.has_trial(globex, alice), "the open checkout may be completed"
+        assert trials.is_due(acme, alice)
+        assert not trials.is_due(globex, alice), "the open checkout may be completed"
         self.complete(shop, checkout.stripe_session_id)
         checkouts.complete(checkout.stripe_session_id, now=clock.now())
 
-        assert not checkouts.has_trial(acme, make_user("bob"))
-        assert not checkouts.has_trial(globex, alice)
-        assert checkouts.has_trial(globex, make_user("charlie"))
+        assert not trials.is_due(acme, make_user("bob"))
+        assert not trials.is_due(globex, alice)
+        assert trials.is_due(globex, make_user("charlie"))
 
     def test_without_a_product_nothing_is_sold(
         self, shop: Sandbox, acme: Organization, alice: User, settings: Any
     ) -> None:
         settings.ACTIVE_SERIES_PRODUCT = ""
 
-        with pytest.raises(gateway.NotConfiguredError):
+        with pytest.raises(checkouts.LevelNotSoldError, match="ACTIVE_SERIES_PRODUCT"):
             checkouts.start(acme, user=alice, now=clock.now())
 
 

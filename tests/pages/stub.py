@@ -18,6 +18,7 @@ class StubStripe:
         self.checkout_status = "open"
         self.status = "trialing"
         self.trial_days: int | None = None
+        self.organization_uuid = ""
         self.calls: list[str] = []
 
     def _asked(self, call: str) -> None:
@@ -77,6 +78,20 @@ class StubStripe:
             started_at=NOV,
             ended_at=None,
         )
+
+    def subscriptions_of(self, customer_id: str) -> list[gateway.Subscription]:
+        """Return that the customer never subscribed."""
+        self._asked("subscriptions_of")
+        return []
+
+    def cancel_subscription(self, subscription_id: str, *, invoice_now: bool) -> None:
+        """Cancel a subscription."""
+        self._asked(f"cancel {subscription_id}")
+
+    def invoices_of(self, subscription_id: str) -> list[gateway.Invoice]:
+        """Return no invoices."""
+        self._asked("invoices_of")
+        return []
 
     def _session(self) -> gateway.CheckoutSession:
         return gateway.CheckoutSession(

@@ -98,7 +98,7 @@ class TestStart:
         response = browser.post(START, follow=True)
 
         assert "has a plan already; it is shown below" in words(response)
-        assert stripe.calls == []
+        assert stripe.calls == ["subscription"], "what is live, Stripe says"
 
     @pytest.mark.parametrize(
         "unset", [("BILLING_CONFIGURED", False), ("ACTIVE_SERIES_PRODUCT", "")]
@@ -163,6 +163,7 @@ class TestReturn:
         response = browser.get(RETURN, follow=True)
 
         assert "so the second subscription is not used" in words(response)
+        assert "cancel sub_stub" in stripe.calls
 
     def test_knows_no_checkout_of_another_organization(
         self, acme: Organization, charlie: User, browser_of: Browsers, browser: Client

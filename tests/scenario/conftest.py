@@ -87,13 +87,16 @@ class Customer:
     def subscribe(self) -> None:
         """Start the trial, complete the checkout and come back from it."""
         self.start_checkout()
-        self.browser.submit("test card 4242")
+        self.browser.submit("test card 4242", terms="accepted")
 
     def subscribe_and_vanish(self) -> None:
         """Start the trial and complete the checkout, but never come back from it."""
         self.start_checkout()
         requests.post(
-            self.browser.url, data={"card": "4242"}, timeout=30, allow_redirects=False
+            self.browser.url,
+            data={"card": "4242", "terms": "accepted"},
+            timeout=30,
+            allow_redirects=False,
         ).raise_for_status()
 
     def report(self, benchmarks: int, *, to: dict[str, Any], testbed: str = "ci") -> None:

@@ -17,6 +17,7 @@ from bencher.tenancy.permissions import Permission
 from bencher.tenancy.wire import (
     Deletion,
     JsonAllowed,
+    JsonEnding,
     JsonNewOrganization,
     JsonOrganization,
     JsonUpdateOrganization,
@@ -94,10 +95,15 @@ class OrganizationDetail(APIView):
         summary="Delete an organization with its projects",
         status=204,
         query=Deletion,
-        refusals=(400, 401, 403, 404, 409),
+        also={202: (JsonEnding, "The plan is being ended; the organization is deleted after it.")},
+        refusals=(400, 401, 403, 404, 409, 503),
     )
     def delete(self, request: Request, organization: str) -> HttpResponse:
-        """Delete an organization softly. Leaders only; 409 while it has a plan."""
+        """Delete an organization softly, its plan first. Leaders only.
+
+        202 while the plan is being ended: its last usage is billed, and the organization is
+        deleted by itself some minutes later. 503 where Stripe does not answer; nothing is changed.
+        """
         found = api_access.organization(request, organization, Permission.DELETE)
         if reading.query(request, Deletion).hard:
             raise ApiError(
@@ -106,9 +112,19 @@ class OrganizationDetail(APIView):
                 " Delete it without `hard`; it disappears and frees its slug.",
             )
         try:
-            deletion.delete(found, now=clock.now(), by=api_access.user(request))
+            deleted = deletion.delete(found, now=clock.now(), by=api_access.user(request))
         except deletion.StillInUseError as error:
             raise ApiError(409, str(error)) from error
+        except deletion.UnavailableError as error:
+            raise ApiError(503, str(error)) from error
+        if not deleted:
+            return answering.one(
+                JsonEnding(
+                    message=f"The plan of {found.slug} is being ended: its last usage is billed"
+                    " and proven first. The organization is deleted by itself in a few minutes."
+                ),
+                status=202,
+            )
         return answering.nothing()
 
 

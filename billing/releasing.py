@@ -1,0 +1,51 @@
+"""Letting a held plan go on: staff have looked at what changed at Stripe, and say why it is right.
+
+The new item and price are followed from the next period on. A period that is open keeps the price
+and the ladder that it began with.
+"""
+
+import logging
+from datetime import datetime
+
+from django.db import transaction
+
+from bencher.tenancy.models import Organization, User
+from billing import gateway, plans, prices
+from billing.models import Plan, Release
+
+logger = logging.getLogger(__name__)
+
+
+class NotHeldError(Exception):
+    """The plan is not held, or has ended."""
+
+
+def release(plan: Plan, *, by: User, reason: str, now: datetime) -> Release:
+    """Follow what Stripe bills for a plan now, and open the period that was waited with.
+
+    Raises NotHeldError, LadderError for a price that can't be billed by, ForeignSubscriptionError,
+    TemporaryError and RefusedError; the plan stays held then.
+    """
+    found = gateway.connect().subscription(plan.stripe_subscription_id)
+    item = plans.plan_item(found)
+    prices.tiers(item.price_id)
+    with transaction.atomic(durable=True):
+        Organization.objects.select_for_update(no_key=True).get(pk=plan.organization_id)
+        plan = Plan.objects.get(pk=plan.pk)
+        if plan.held_at is None or plan.ended_at is not None:
+            raise NotHeldError("The plan is not held.")
+        released = Release.objects.create(
+            plan=plan,
+            released_by=by,
+            reason=reason,
+            held_why=plan.held_why,
+            old_price_id=plan.stripe_price_id,
+            new_price_id=item.price_id,
+            released_at=now,
+        )
+        plan.stripe_item_id, plan.stripe_price_id = item.id, item.price_id
+        plan.held_at, plan.held_why = None, ""
+        plan.save(update_fields=["stripe_item_id", "stripe_price_id", "held_at", "held_why"])
+    logger.warning("plan released", extra={"plan": plan.pk, "price": item.price_id, "by": by.pk})
+    plans.store(found, asked_at=now)
+    return released
