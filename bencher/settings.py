@@ -58,13 +58,9 @@ EVIDENCE_MONTHS: int = env.int("EVIDENCE_MONTHS", 18)
 # Stripe. Without a key nothing is sold, and everything else works.
 STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY", "")
 STRIPE_API_BASE: str = env.str("STRIPE_API_BASE", STRIPE_PUBLIC_API).rstrip("/")
-<<<<<<< HEAD
 # What `stripe_setup` made: the portal's configuration, the secret that signs thin events.
 STRIPE_PORTAL_CONFIGURATION: str = env.str("STRIPE_PORTAL_CONFIGURATION", "")
 STRIPE_THIN_WEBHOOK_SECRET: str = env.str("STRIPE_THIN_WEBHOOK_SECRET", "")
-=======
-STRIPE_PORTAL_CONFIGURATION: str = env.str("STRIPE_PORTAL_CONFIGURATION", "")
->>>>>>> 2e94b59 (wip)
 STRIPE_ALLOW_TEST_KEY: bool = env.bool("STRIPE_ALLOW_TEST_KEY", False)
 STRIPE_API_VERSION = "2026-08-26.dahlia"
 # The sandbox is a process of this machine; whatever else speaks for Stripe is taken for Stripe.
