@@ -1,6 +1,7 @@
 """Plans, periods, the outbox, statements and what Stripe told us, for staff.
 
-Everything here is read-only: money rows are append-only, and plans follow Stripe.
+Everything here is read-only: money rows are append-only, and plans follow Stripe. What staff may do
+is a named action with a reason.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from billing import (
     mirror_admin,  # noqa: F401 - registers itself
     money,
     overview,
+    plan_admin,
 )
 from billing.models import (
     BillingCustomer,
@@ -77,9 +79,10 @@ class PlanAdmin(ReadOnlyAdmin):
         "posted_at",
         "drift",
     )
-    list_filter = ("level", "status")
+    list_filter = ("level", "status", ("held_at", admin.EmptyFieldListFilter))
     list_select_related = ("organization",)
     search_fields = (*OF_ORGANIZATION, "stripe_subscription_id")
+    actions = (plan_admin.release, plan_admin.cancel_now)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Plan]:
         """Note which organizations have figures that differ."""

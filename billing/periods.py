@@ -188,6 +188,8 @@ def follow(plan: Plan, found: gateway.Subscription, item: gateway.Item) -> None:
 def end(plan: Plan) -> None:
     """End the open periods of a plan that has ended."""
     assert plan.ended_at is not None
+    # Ended in the very second in which it began: there was no period.
+    _open_periods(plan).filter(starts_at__gte=plan.ended_at, meter_events=None).delete()
     _cut(_open_periods(plan), at=plan.ended_at)
 
 

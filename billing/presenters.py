@@ -152,7 +152,7 @@ def billing_page(
 
 
 def _plan(plan: Plan, usage: Usage) -> PlanShown:
-    at_once = Cancellation.objects.filter(plan=plan, finished_at=None).first()
+    at_once: Cancellation | None = getattr(plan, "cancellation", None)
     ends = plan.cancel_at_period_end
     return PlanShown(
         level=wording.level(plan),

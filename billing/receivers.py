@@ -47,7 +47,7 @@ def on_webhook(event: Any, **_: Any) -> None:
 
     dj-stripe runs this inside its own transaction, so it writes one row and nothing else.
     """
-    _, created = WebhookReceipt.objects.get_or_create(
+    created = WebhookReceipt.objects.get_or_create(
         event_id=event.id,
         defaults={
             "type": event.type,
@@ -55,7 +55,7 @@ def on_webhook(event: Any, **_: Any) -> None:
             "subject_id": _subject(event.data["object"]),
             "received_at": clock.now(),
         },
-    )
+    )[1]
     if created:
         transaction.on_commit(waking.wake, robust=True)
 

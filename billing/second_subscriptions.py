@@ -15,12 +15,24 @@ logger = logging.getLogger(__name__)
 _MEMO = "Taken back: the organization had a subscription already."
 
 
+class TakenBackError(plans.SecondSubscriptionError):
+    """It was a second subscription, and was taken back before."""
+
+    def __init__(self, second: SecondSubscription) -> None:
+        Exception.__init__(
+            self, f"Subscription {second.stripe_subscription_id} was a second one; it is not used."
+        )
+
+
 def sync(subscription_id: str, *, now: datetime) -> Plan:
     """Store what Stripe says of a subscription, and take it back if it is a second one.
 
     Raises as `plans.sync` does; SecondSubscriptionError where it was taken back, or where staff
     must look because it did not come from a checkout of ours.
     """
+    known = SecondSubscription.objects.filter(stripe_subscription_id=subscription_id).first()
+    if known is not None and known.taken_back_at is not None:
+        raise TakenBackError(known)
     try:
         return plans.sync(subscription_id)
     except plans.SecondSubscriptionError as error:
@@ -97,10 +109,16 @@ def _undo(invoice: gateway.Invoice) -> str:
     if invoice.status == "open":
         stripe.void_invoice(invoice.id)
         return "voided"
-    owed = invoice.paid_cents - sum(
-        note.amount_cents for note in stripe.credit_notes_of(invoice.id) if note.status == "issued"
-    )
-    if invoice.status == "paid" and owed > 0:
+    if invoice.status == "paid" and invoice.paid_cents > 0:
+        return _give_back(invoice)
+    return "nothing to undo"
+
+
+def _give_back(invoice: gateway.Invoice) -> str:
+    stripe = gateway.connect()
+    notes = [note for note in stripe.credit_notes_of(invoice.id) if note.status == "issued"]
+    owed = invoice.paid_cents - sum(note.amount_cents for note in notes)
+    if owed > 0:
         stripe.credit(
             invoice.id,
             amount_cents=owed,
@@ -109,5 +127,4 @@ def _undo(invoice: gateway.Invoice) -> str:
             idempotency_key=f"second-subscription-{invoice.id}",
             notes={"reason": "second subscription"},
         )
-        return f"credited {owed} cents"
-    return "nothing to undo"
+    return f"credited {invoice.paid_cents} cents"

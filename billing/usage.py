@@ -43,7 +43,8 @@ class Bounds:
 
 def bounds(organization: Organization, *, now: datetime) -> Bounds:
     """Return the current period's bounds; without one, the last thirty days and what may come."""
-    plan = Plan.objects.filter(organization=organization, ended_at=None).first()
+    live = Plan.objects.filter(organization=organization, ended_at=None)
+    plan = live.select_related("cancellation").first()
     period = open_period(plan, now=now)
     return Bounds(
         plan=plan,

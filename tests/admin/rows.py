@@ -8,11 +8,14 @@ import msgspec
 from bencher.tenancy.models import Organization, User
 from billing.models import (
     Budget,
+    Cancellation,
     Checkout,
     Drift,
     FlatFeeProof,
     Notice,
+    Release,
     ScheduledRun,
+    SecondSubscription,
     Statement,
     StatementLine,
     Verification,
@@ -92,6 +95,15 @@ def _make_billing(organization: Organization, leader: User, number: int, *, now:
     )
     Verification.objects.create(
         period=statement.period, checked_at=now, next_check_at=now, stripe_invoice_id="in_1"
+    )
+    Cancellation.objects.create(
+        plan=plan, requested_by=leader, reason="closed", requested_at=now, ends_at=now
+    )
+    Release.objects.create(
+        plan=plan, released_by=leader, reason="new price", held_why="changed", released_at=now
+    )
+    SecondSubscription.objects.create(
+        organization=organization, stripe_subscription_id=f"sub_second_{number}", found_at=now
     )
     Budget.objects.create(
         organization=organization, unit="series", limit=100, set_by=leader, set_at=now

@@ -36,7 +36,7 @@ def listed(client: Client, **query: str) -> list[list[str]]:
     """Return the cells of the list."""
     page = soup(client.get(PLANS, query))
     found = page.select("#result_list tbody tr")
-    return [[words(cell) for cell in row.find_all(["th", "td"])] for row in found]
+    return [[words(cell) for cell in row.select("th, td:not(.action-checkbox)")] for row in found]
 
 
 class TestList:

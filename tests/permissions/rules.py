@@ -82,7 +82,8 @@ IN_ORGANIZATION = {
     Caller.MEMBER_IN_BROWSER: READ,
     Caller.LEADER: ALL,
     Caller.LEADER_IN_BROWSER: ALL,
-    Caller.STAFF: ALL,
+    # Staff run the server: they alone do what nobody in an organization may.
+    Caller.STAFF: ALL | {"run_server"},
 }
 BROWSERS = {Caller.LEADER_IN_BROWSER, Caller.MEMBER_IN_BROWSER}
 OF_PROJECTS = {Caller.PROJECT_KEY, Caller.SIBLING_KEY, Caller.FOREIGN_KEY}

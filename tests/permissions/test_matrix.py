@@ -16,8 +16,9 @@ from tests.permissions.world import World
 METHODS = ("get", "post", "put", "patch", "delete")
 # They look at no credential.
 OPEN = {"/v0/server/version", "/v0/server/config/console", "/v0/openapi.json", "/v0/docs"}
-# The body says which project it is about: tests/ingest/test_runs.py has who may do what.
-BY_BODY = {"/v0/run"}
+# The body says what it is about: tests/ingest/test_runs.py and tests/billing/test_plan_api.py have
+# who may do what.
+BY_BODY = {"/v0/run", "/v0/checkout"}
 # Their parts have still to bring rows: take an address out with the module in `table`.
 STILL_TO_COME = {
     "/v0/organizations/{}/usage",

@@ -211,8 +211,8 @@ class TestFirstBill:
 
         with run_worker():
             customer.subscribe_and_vanish()
-            report_twice(customer, IN_TRIAL)
             advance(clock.now() + MARGIN)
+            report_twice(customer, IN_TRIAL)
             trial = open_period()
             # And past its invoice, which is final an hour after it was made.
             advance(trial.ends_at + timedelta(hours=2))

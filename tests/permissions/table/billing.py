@@ -7,10 +7,29 @@ from tests.pages import accounts
 from tests.permissions.rules import Row, Scope
 
 _PATH = "/v0/organizations/{organization}"
+_PLAN = f"{_PATH}/plan"
 
 ROWS = [
     Row(method="get", path=_PATH + path, scope=Scope.ORGANIZATION, needs="manage")
     for path in ("/usage/series", "/usage/simulation", "/statements", "/statements/{statement}")
+] + [
+    # The organization has no plan: whoever may ask is told so.
+    Row(
+        method=method,
+        path=_PLAN,
+        scope=Scope.ORGANIZATION,
+        needs=needs,
+        success=404,
+        body=body,
+        sessions=True,
+        mints=method == "patch",
+    )
+    for method, needs, body in (
+        ("get", "manage", None),
+        ("post", "manage", {"checkout": "cs_unknown", "level": "pro"}),
+        ("patch", "manage", {"cancel_at_period_end": True}),
+        ("delete", "run_server", None),
+    )
 ]
 
 

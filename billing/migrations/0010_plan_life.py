@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0008_verification"),
+        ("billing", "0009_flat_fee_proof"),
         ("tenancy", "0002_slugs_of_the_living"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -1,0 +1,107 @@
+"""Acme, led by Alice, subscribed to Pro in the Stripe sandbox; both clocks move together."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+from django.db import connection
+
+from bencher import clock
+from bencher.tenancy.models import Organization, User
+from billing import gateway, outbox, subscribing
+from billing.models import Checkout, Plan
+from series.models import Project, Visibility
+from tests.factories import make_organization, make_project, make_user
+from tests.stripe_sandbox import Sandbox
+
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+Travel = Callable[[datetime], None]
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """Return Acme's leader."""
+    return make_user("alice")
+
+
+@pytest.fixture
+def acme(alice: User) -> Organization:
+    """Return an organization that has no plan yet."""
+    return make_organization("Acme", leader=alice)
+
+
+@pytest.fixture
+def engine(acme: Organization) -> Project:
+    """Return a private project of Acme."""
+    return make_project("Engine", organization=acme, visibility=Visibility.PRIVATE)
+
+
+@pytest.fixture
+def plan(shop: Sandbox, acme: Organization, alice: User, settings: Any, travel: Travel) -> Plan:
+    """Return Acme's plan, an hour into its first paid period."""
+    settings.PRO_TRIAL_DAYS = 0
+    plan = subscribing.subscribe(acme, leader=alice, now=clock.now())
+    travel(clock.now() + timedelta(hours=1))
+    return plan
+
+
+@pytest.fixture
+def trial(shop: Sandbox, acme: Organization, alice: User) -> Plan:
+    """Return Acme's plan in its trial."""
+    return subscribing.subscribe(acme, leader=alice, now=clock.now())
+
+
+@pytest.fixture
+def travel(shop: Sandbox) -> Travel:
+    """Return a function that moves the sandbox's clock and ours to an instant."""
+
+    def to(instant: datetime) -> None:
+        shop.advance(int(instant.timestamp()) + 1)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT statement_timestamp()")
+            row = cursor.fetchone()
+        assert row is not None
+        at = datetime.fromtimestamp(shop.clock.now(), tz=UTC)
+        clock.set_ahead(at - row[0])
+
+    return to
+
+
+def at_stripe(sandbox: Sandbox, subscription_id: str) -> dict[str, Any]:
+    """Return the stored subscription, to be changed as Stripe might."""
+    found: dict[str, Any] = sandbox.state.tables["subscription"][subscription_id]
+    return found
+
+
+def live_at_stripe(sandbox: Sandbox) -> list[str]:
+    """Return the subscriptions that have not ended at Stripe."""
+    return [found["id"] for found in sandbox.objects("subscription") if not found["ended_at"]]
+
+
+def invoices(sandbox: Sandbox, subscription_id: str) -> list[dict[str, Any]]:
+    """Return the invoices of a subscription, oldest first, without the first one."""
+    return [
+        found
+        for found in sandbox.objects("invoice")
+        if found["parent"]["subscription_details"]["subscription"] == subscription_id
+        and found["billing_reason"] != "subscription_create"
+    ]
+
+
+def open_checkout() -> Checkout:
+    """Return the open checkout."""
+    return Checkout.objects.get(state="open")
+
+
+def pay(sandbox: Sandbox, session_id: str, *, card: str = "4242") -> None:
+    """Complete a checkout on its page; the way back to us is not followed."""
+    url = f"{sandbox.url}/c/pay/{session_id}"
+    data = {"card": card, "terms": "accepted"}
+    requests.post(url, data=data, timeout=10, allow_redirects=False).raise_for_status()
+
+
+def send() -> None:
+    """Send what waits in the outbox."""
+    outbox.send(gateway.connect(), per_second=1000)
