@@ -24,8 +24,15 @@ def tell(kwargs: dict[str, object] | None = None, **_: object) -> None:
 
 @worker_init.connect
 @beat_init.connect
-def refuse_moved_clock(**_: object) -> None:
-    """Start no worker and no beat over a database whose clock was moved."""
+def refuse_to_start(**_: object) -> None:
+    """Start no worker and no beat with unfit keys, or over a database whose clock was moved."""
+    from django.core.exceptions import ImproperlyConfigured
+
     from bencher import checks
 
-    checks.refuse_moved_clock()
+    try:
+        checks.refuse_unfit_keys()
+        checks.refuse_moved_clock()
+    except ImproperlyConfigured as error:
+        # Celery logs any other exception of a receiver and starts all the same.
+        raise SystemExit(str(error)) from error

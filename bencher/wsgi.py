@@ -10,4 +10,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bencher.settings")
 
 application = get_wsgi_application()
 
+checks.refuse_unfit_keys()
 checks.refuse_moved_clock()

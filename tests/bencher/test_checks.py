@@ -1,17 +1,23 @@
 """Start-up checks, and what logs tell."""
 
 import logging
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings as site_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from bencher import checks, clock
 from bencher.logs import LineFormatter
 
-LIVE, TEST = "sk_live_" + "x" * 24, "sk_test_" + "x" * 24
+LIVE = "sk_live_" + "x" * 24
+STRIPE, PROXY = "https://api.stripe.com", "https://proxy.example"
+SANDBOX = "http://127.0.0.1:12111"
 
 
 @pytest.mark.django_db
@@ -51,25 +57,114 @@ class TestClock:
 
 
 class TestKeys:
+    @pytest.mark.parametrize("kind", ["sk", "rk"])
     @pytest.mark.parametrize(
-        ("key", "sandbox", "allowed", "expected"),
+        ("mode", "host", "allowed", "expected"),
         [
-            (LIVE, False, False, []),
-            (LIVE, True, False, ["bencher.E002"]),
-            (TEST, False, False, ["bencher.E003"]),
-            (TEST, False, True, []),
-            (TEST, True, False, []),
-            ("", False, False, []),
+            ("live", STRIPE, False, []),
+            ("live", SANDBOX, False, ["bencher.E002"]),
+            ("live", PROXY, False, ["bencher.E002"]),
+            ("test", STRIPE, False, ["bencher.E003"]),
+            ("test", PROXY, False, ["bencher.E003"]),
+            ("test", STRIPE, True, []),
+            ("test", SANDBOX, False, []),
         ],
     )
     def test_a_key_must_fit_its_host(
-        self, settings: Any, key: str, sandbox: bool, allowed: bool, expected: list[str]
+        self, settings: Any, kind: str, mode: str, host: str, allowed: bool, expected: list[str]
     ) -> None:
-        settings.STRIPE_SECRET_KEY = key
-        settings.STRIPE_IS_SANDBOX = sandbox
+        settings.STRIPE_SECRET_KEY = f"{kind}_{mode}_" + "x" * 24
+        settings.STRIPE_API_BASE = host
+        settings.STRIPE_IS_SANDBOX = host == SANDBOX
         settings.STRIPE_ALLOW_TEST_KEY = allowed
 
         assert [error.id for error in checks.stripe_key_fits_host()] == expected
+
+    def test_without_a_key_there_is_nothing_to_refuse(self, settings: Any) -> None:
+        settings.STRIPE_SECRET_KEY = ""
+
+        assert checks.stripe_key_fits_host() == []
+
+    @pytest.mark.parametrize(
+        ("key", "words"),
+        [
+            ("pk_live_" + "x" * 24, "publishable"),
+            ("whsec_" + "x" * 24, "secret of a webhook"),
+            ("sk_live_" + "x" * 24 + "\n", "line break"),
+            (" sk_live_" + "x" * 24, "space"),
+            ("sk_live_short", "not the whole of one"),
+            ('"sk_live_' + "x" * 24 + '"', "not a key of Stripe's"),
+            ("sk_" + "x" * 32, "not a key of Stripe's"),
+        ],
+    )
+    def test_what_is_no_key_is_refused_and_not_shown(
+        self, settings: Any, key: str, words: str
+    ) -> None:
+        settings.STRIPE_SECRET_KEY = key
+
+        (error,) = checks.stripe_key_fits_host()
+
+        assert error.id == "bencher.E004"
+        assert words in error.msg
+        assert "xxx" not in f"{error.msg}{error.hint}"
+
+    @pytest.mark.parametrize(
+        ("host", "sandbox", "expected"),
+        [
+            ("http://proxy.example", False, ["bencher.E005"]),
+            (PROXY, False, []),
+            (SANDBOX, True, []),
+        ],
+    )
+    def test_a_key_is_not_sent_in_the_clear(
+        self, settings: Any, host: str, sandbox: bool, expected: list[str]
+    ) -> None:
+        settings.STRIPE_API_BASE, settings.STRIPE_IS_SANDBOX = host, sandbox
+
+        assert [error.id for error in checks.stripe_host_is_private()] == expected
+
+    @pytest.mark.parametrize(
+        ("secret", "expected"),
+        [("", []), ("whsec_" + "a" * 32, []), ("sk_live_" + "a" * 24, ["bencher.E006"])],
+    )
+    def test_a_signing_secret_must_be_one(
+        self, settings: Any, secret: str, expected: list[str]
+    ) -> None:
+        settings.STRIPE_THIN_WEBHOOK_SECRET = secret
+
+        assert [error.id for error in checks.thin_webhook_secret_is_one()] == expected
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ["-c", "import bencher.wsgi"],
+            ["-m", "celery", "-A", "bencher", "worker", "--pool", "solo"],
+            ["-m", "celery", "-A", "bencher", "beat"],
+            ["manage.py", "check"],
+        ],
+    )
+    def test_no_process_starts_with_an_unfit_one(self, command: list[str]) -> None:
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "bencher.settings",
+            "SECRET_KEY": "x",
+            "STRIPE_SECRET_KEY": LIVE,
+            "STRIPE_API_BASE": SANDBOX,
+        }
+
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=site_settings.BASE_DIR,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+        assert done.returncode != 0
+        assert "STRIPE_SECRET_KEY is a live key" in done.stdout + done.stderr
+        assert LIVE not in done.stdout + done.stderr
 
 
 class TestLogs:
