@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,11 +140,11 @@ class TestKeys:
         [
             ["-c", "import bencher.wsgi"],
             ["-m", "celery", "-A", "bencher", "worker", "--pool", "solo"],
-            ["-m", "celery", "-A", "bencher", "beat"],
+            ["-m", "celery", "-A", "bencher", "beat", "--schedule", "{tmp}/beat"],
             ["manage.py", "check"],
         ],
     )
-    def test_no_process_starts_with_an_unfit_one(self, command: list[str]) -> None:
+    def test_no_process_starts_with_an_unfit_one(self, command: list[str], tmp_path: Path) -> None:
         environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "bencher.settings",
@@ -153,7 +154,7 @@ class TestKeys:
         }
 
         done = subprocess.run(
-            [sys.executable, *command],
+            [sys.executable, *(part.replace("{tmp}", str(tmp_path)) for part in command)],
             cwd=site_settings.BASE_DIR,
             env=environment,
             capture_output=True,

@@ -102,6 +102,22 @@ class TestDestinations:
         assert "webhook_endpoint.signing_secret" in json.loads(asked.body)["include"]
         assert (made.id, made.secret, made.thin) == ("ed_1", SECRET, True)
 
+    def test_the_sandbox_keeps_them_as_stripe_does(self, stripe: gateway.Gateway) -> None:
+        made = stripe.create_event_destination(
+            name="Bencher",
+            url="https://bencher.example/stripe/meter-errors/",
+            enabled_events=[KIND],
+            marks={"bencher": "thin"},
+            idempotency_key="d",
+        )
+        stripe.update_event_destination(made.id, enabled_events=["v1.billing.meter.no_meter_found"])
+
+        (found,) = stripe.event_destinations()
+
+        assert made.secret.startswith("whsec_")
+        assert (found.id, found.url, found.secret) == (made.id, made.url, "")
+        assert found.enabled_events == {"v1.billing.meter.no_meter_found"}
+
     def test_they_are_listed_over_every_page(self, script: Script) -> None:
         stripe = script.say(
             {"data": [DESTINATION], "next_page_url": "/v2/core/event_destinations?page=2"},
