@@ -90,16 +90,19 @@ class TestCall:
 
         assert [r.status for r in sandbox.requests] == [429, 200, 429]
 
+    @pytest.mark.parametrize(
+        ("fault", "made"), [(Fault.SERVER_ERROR, 1), (Fault.SERVER_ERROR_AFTER, 2)]
+    )
     def test_replays_a_server_error_to_its_idempotency_key(
-        self, sandbox: Sandbox, client: stripe.StripeClient
+        self, sandbox: Sandbox, client: stripe.StripeClient, fault: Fault, made: int
     ) -> None:
-        sandbox.faults.next(CUSTOMERS, Fault.SERVER_ERROR_AFTER)
+        sandbox.faults.next(CUSTOMERS, fault)
         for _ in range(2):
             with pytest.raises(stripe.APIError):
                 client.v1.customers.create({}, {"idempotency_key": "once"})
 
         assert client.v1.customers.create({}, {"idempotency_key": "twice"})
-        assert len(sandbox.objects("customer")) == 2
+        assert len(sandbox.objects("customer")) == made
 
     def test_that_timed_out_is_answered_to_the_same_key(
         self, sandbox: Sandbox, client: stripe.StripeClient

@@ -191,6 +191,7 @@ class TestIdempotency:
 
         assert second.json() == first.json()
         assert "Idempotent-Replayed" not in first.headers
+        assert [request.applied for request in sandbox.requests] == [True, False]
         assert second.headers["Idempotent-Replayed"] == "true"
         assert len(sandbox.objects("customer")) == 1
 

@@ -1,7 +1,7 @@
 """HTTP over sockets: connections that stay open between calls, and some that are cut on purpose.
 
-Werkzeug's own server is not used: it closes the connection after every answer and waits ten
-milliseconds before that, which a simulated year of daily calls feels, and it can't hang up.
+Werkzeug's own server is not used: it closes the connection after every answer, which doubles what
+a call takes, and it can't hang up.
 """
 
 import contextlib
