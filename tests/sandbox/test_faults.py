@@ -169,6 +169,18 @@ class TestRate:
         assert 15 < sum(fault is not None for fault in first) < 45
         assert len(set(first)) > 6
 
+    def test_does_not_depend_on_ids(self) -> None:
+        def read() -> list[str | None]:
+            with stripe_sandbox.serve(now=JAN, frozen=True) as sandbox:
+                customer = make_customer(make_client(sandbox))
+                sandbox.faults.rate(0.5, seed=7, kinds=[Fault.UNAVAILABLE])
+                url = f"{sandbox.url}/v1/customers/{customer.id}"
+                for _ in range(20):
+                    requests.get(url, auth=(KEY, ""), timeout=5)
+                return [r.fault for r in sandbox.requests[1:]]
+
+        assert read() == read()
+
     def test_is_of_the_kinds_and_the_length_asked_for(self) -> None:
         met = outcomes(7, kinds=[Fault.UNAVAILABLE], in_a_row=1)
 
