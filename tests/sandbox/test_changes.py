@@ -119,6 +119,34 @@ class TestUpdate:
         assert period(updated) == (JAN, FEB)
         assert lines(legacy.invoices(subscription)[0]) == expected
 
+    def test_counts_usage_once_where_both_prices_have_one_meter(
+        self, sandbox: Sandbox, client: stripe.StripeClient, legacy: Legacy
+    ) -> None:
+        subscription = legacy.subscribe()
+        dearer = client.v1.prices.create(
+            {
+                "currency": "usd",
+                "product": str(legacy.metrics.product),
+                "unit_amount": 5,
+                "recurring": {
+                    "interval": "month",
+                    "usage_type": "metered",
+                    "meter": str(legacy.metrics.recurring and legacy.metrics.recurring.meter),
+                },
+            }
+        )
+        legacy.use(700, JAN + 60, "metrics")
+        sandbox.advance(HALF)
+        item = subscription["items"].data[1]
+        client.v1.subscriptions.update(
+            subscription.id, {"items": [{"id": item.id, "price": dearer.id}]}
+        )
+        legacy.use(300, HALF + 60, "metrics")
+        sandbox.advance(FEB)
+
+        billed = lines(legacy.invoices(subscription)[0])
+        assert sorted(billed) == [(700, 700), (1500, 300), (3000, 1)]
+
     def test_can_be_invoiced_at_once(
         self,
         sandbox: Sandbox,
