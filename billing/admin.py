@@ -27,6 +27,8 @@ from billing.models import (
     BillingPeriod,
     Budget,
     Checkout,
+    Correction,
+    CorrectionDecision,
     Drift,
     FlatFeeProof,
     MeterEvent,
@@ -304,6 +306,49 @@ class SettlementAdmin(ReadOnlyAdmin):
     def amount(self, settlement: Settlement) -> str:
         """Show what the invoice's line charges."""
         return money.written(settlement.amount_cents, settlement.statement.currency)
+
+
+class CorrectionDecisionInline(ReadOnlyInline):
+    """What a second person answered."""
+
+    model = CorrectionDecision
+    fields = ("applied", "stripe_credit_note_id", "decided_by", "decided_at")
+
+
+@admin.register(Correction)
+class CorrectionAdmin(ReadOnlyAdmin):
+    """What statements should have said."""
+
+    list_display = (
+        "organization",
+        "statement",
+        "before_series",
+        "series",
+        "credit",
+        "why",
+        "proposed_by",
+        "proposed_at",
+        "decided",
+    )
+    list_filter = ("decision__applied",)
+    list_select_related = ("statement", "statement__organization", "proposed_by", "decision")
+    search_fields = tuple(f"statement__{field}" for field in OF_ORGANIZATION)
+    inlines = (CorrectionDecisionInline,)
+
+    @admin.display(description="organization")
+    def organization(self, correction: Correction) -> str:
+        """Show whose statement it is."""
+        return str(correction.statement.organization)
+
+    @admin.display(description="given back")
+    def credit(self, correction: Correction) -> str:
+        """Show what is given back when it is applied."""
+        return money.written(correction.credit_cents, correction.statement.currency)
+
+    @admin.display(description="decided")
+    def decided(self, correction: Correction) -> str:
+        """Show what a second person answered."""
+        return str(correction.decision) if hasattr(correction, "decision") else NOTHING
 
 
 @admin.register(Verification)

@@ -13,6 +13,10 @@ from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Now
 
 from bencher.tenancy.models import Organization
+from billing.correction_models import Correction as Correction  # noqa: PLC0414
+from billing.correction_models import (
+    CorrectionDecision as CorrectionDecision,  # noqa: PLC0414
+)
 from billing.notice_models import Budget as Budget  # noqa: PLC0414 - a model of this app
 from billing.notice_models import Notice as Notice  # noqa: PLC0414
 from billing.verification_models import Verification as Verification  # noqa: PLC0414

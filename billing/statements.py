@@ -18,7 +18,7 @@ def of(organization: Organization) -> QuerySet[Statement]:
     return (
         Statement.objects.filter(organization=organization)
         .select_related("period", "organization")
-        .prefetch_related("settlements")
+        .prefetch_related("settlements", "corrections__decision")
         .order_by("-starts_at")
     )
 

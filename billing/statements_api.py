@@ -15,9 +15,10 @@ from bencher.tenancy import api_access, slugs
 from bencher.tenancy.models import Organization
 from bencher.tenancy.permissions import Permission
 from billing import pricing, statements, wire
-from billing.models import BillingPeriod, Settlement, Statement
+from billing.models import BillingPeriod, Correction, Settlement, Statement
 from billing.wire import (
     JsonBand,
+    JsonCorrection,
     JsonLateChange,
     JsonSettlement,
     JsonStatement,
@@ -95,6 +96,23 @@ def _statement(statement: Statement, *, evidence_expired: bool) -> JsonStatement
         late_changes=msgspec.convert(statement.late_changes, list[JsonLateChange]),
         closed_at=statement.closed_at,
         settlement=_settlement(settlements[-1]) if settlements else None,
+        corrections=[
+            _correction(correction)
+            for correction in sorted(statement.corrections.all(), key=lambda found: found.pk)
+            if hasattr(correction, "decision") and correction.decision.applied
+        ],
+    )
+
+
+def _correction(correction: Correction) -> JsonCorrection:
+    return JsonCorrection(
+        uuid=correction.uuid,
+        active_series=correction.series,
+        amount_cents=correction.amount_cents,
+        credited_cents=correction.credit_cents,
+        credit_note=correction.decision.stripe_credit_note_id or None,
+        reason=correction.why,
+        applied_at=correction.decision.decided_at,
     )
 
 

@@ -170,8 +170,20 @@ class JsonSettlement(msgspec.Struct):
     settled_at: datetime
 
 
+class JsonCorrection(msgspec.Struct):
+    """A correction that was applied to a statement: what it should have said, and why."""
+
+    uuid: UUID
+    active_series: Count
+    amount_cents: Count
+    credited_cents: Count
+    credit_note: str | None
+    reason: str
+    applied_at: datetime
+
+
 class JsonStatement(msgspec.Struct, kw_only=True):
-    """A closed period's bill. It never changes.
+    """A closed period's bill. It never changes; what was corrected since stands beside it.
 
     Once the evidence has expired, reports may be gone and nobody can recount the period any more;
     its series and their hash stay.
@@ -194,6 +206,7 @@ class JsonStatement(msgspec.Struct, kw_only=True):
     late_changes: list[JsonLateChange]
     closed_at: datetime
     settlement: JsonSettlement | None
+    corrections: list[JsonCorrection]
 
 
 class JsonStatements(msgspec.Struct):

@@ -10,6 +10,8 @@ from billing.models import (
     Budget,
     Cancellation,
     Checkout,
+    Correction,
+    CorrectionDecision,
     Drift,
     FlatFeeProof,
     Notice,
@@ -92,6 +94,21 @@ def _make_billing(organization: Organization, leader: User, number: int, *, now:
         figures={"recount": 1},
         found_at=now,
         checked_at=now,
+    )
+    CorrectionDecision.objects.create(
+        correction=Correction.objects.create(
+            statement=statement,
+            series=0,
+            amount_cents=10000,
+            before_series=1,
+            before_cents=10000,
+            why="It was counted twice.",
+            proposed_by=leader,
+            proposed_at=now,
+        ),
+        applied=False,
+        decided_by=leader,
+        decided_at=now,
     )
     Verification.objects.create(
         period=statement.period, checked_at=now, next_check_at=now, stripe_invoice_id="in_1"
