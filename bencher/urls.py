@@ -21,6 +21,7 @@ urlpatterns = [
     path("v0/", include("series.urls")),
     path("v0/", include("ingest.urls")),
     path("v0/", include(billing.api)),
+    path("stripe/", include(billing.webhooks)),
     path("stripe/", include("djstripe.urls", namespace="djstripe")),
     path("admin/", admin.site.urls),
 ]

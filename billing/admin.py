@@ -31,6 +31,8 @@ from billing.models import (
     CorrectionDecision,
     Drift,
     FlatFeeProof,
+    MeterErrorReport,
+    MeterErrorSample,
     MeterEvent,
     Notice,
     Plan,
@@ -433,6 +435,31 @@ class NoticeAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("organization",)
     search_fields = OF_ORGANIZATION
+
+
+class MeterErrorSampleInline(ReadOnlyInline):
+    """The events that Stripe names, and whose they are."""
+
+    model = MeterErrorSample
+    fields = ("code", "message", "identifier", "event", "organization")
+
+
+@admin.register(MeterErrorReport)
+class MeterErrorReportAdmin(ReadOnlyAdmin):
+    """What Stripe could not use of what it had accepted."""
+
+    list_display = (
+        "event_id",
+        "type",
+        "received_at",
+        "handled_at",
+        "errors",
+        "summary",
+        "failure",
+    )
+    list_filter = ("type", ("handled_at", admin.EmptyFieldListFilter))
+    search_fields = ("event_id", "samples__identifier", "samples__organization__slug")
+    inlines = (MeterErrorSampleInline,)
 
 
 @admin.register(WebhookReceipt)

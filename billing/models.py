@@ -17,6 +17,12 @@ from billing.correction_models import Correction as Correction  # noqa: PLC0414
 from billing.correction_models import (
     CorrectionDecision as CorrectionDecision,  # noqa: PLC0414
 )
+from billing.meter_error_models import (
+    MeterErrorReport as MeterErrorReport,  # noqa: PLC0414
+)
+from billing.meter_error_models import (
+    MeterErrorSample as MeterErrorSample,  # noqa: PLC0414
+)
 from billing.notice_models import Budget as Budget  # noqa: PLC0414 - a model of this app
 from billing.notice_models import Notice as Notice  # noqa: PLC0414
 from billing.verification_models import Verification as Verification  # noqa: PLC0414

@@ -19,6 +19,7 @@ from billing import (
     gateway,
     hints,
     mailing,
+    meter_errors,
     noticing,
     outbox,
     posting,
@@ -31,7 +32,7 @@ from billing import (
     waking,
     webhooks,
 )
-from billing.models import MeterEvent, Plan
+from billing.models import MeterErrorReport, MeterEvent, Plan
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,18 @@ def handle_webhooks(**_: object) -> None:
         close_periods.delay()
     if handled.subjects:
         send_meter_events.delay()
+
+
+@shared_task
+def handle_meter_errors(*, report_id: int, **_: object) -> None:
+    """Read what Stripe could not use; where Stripe can't be asked, the timer does it later."""
+    report = MeterErrorReport.objects.filter(pk=report_id, handled_at=None).first()
+    if report is None:
+        return
+    try:
+        meter_errors.handle(report, now=clock.now())
+    except gateway.TemporaryError:
+        logger.warning("error report waits for Stripe", extra={"report": report_id})
 
 
 @shared_task
@@ -144,6 +157,7 @@ def sync_plans(**_: object) -> None:
         partial(second_subscriptions.finish, now=now),
         partial(cover.end_without_plan, now=now),
         partial(canceling.go_on, now=now),
+        partial(meter_errors.handle_waiting, now=now),
         partial(settlement.settle_due, now=now),
     ]
     # One stage that fails must not keep the others from running, minute after minute.

@@ -1,13 +1,14 @@
-"""The addresses of billing: pages for leaders, and the API under /v0."""
+"""The addresses of billing: pages for leaders, the API under /v0, what Stripe calls."""
 
 from django.urls import path
 
-from billing import alert_views, plan_views, views
+from billing import alert_views, plan_views, thin_webhooks, views
 from billing.api import UsageDetail
 from billing.plan_api import CheckoutList, PlanDetail
 from billing.series_api import UsageSeries, UsageSimulation
 from billing.statements_api import StatementDetail, StatementList
 
+webhooks = [path("meter-errors/", thin_webhooks.receive, name="meter-errors")]
 pages = [
     path("organizations/<slug:organization>/billing/", views.billing, name="billing"),
     path(

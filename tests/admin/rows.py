@@ -14,6 +14,8 @@ from billing.models import (
     CorrectionDecision,
     Drift,
     FlatFeeProof,
+    MeterErrorReport,
+    MeterErrorSample,
     Notice,
     Release,
     ScheduledRun,
@@ -94,6 +96,16 @@ def _make_billing(organization: Organization, leader: User, number: int, *, now:
         figures={"recount": 1},
         found_at=now,
         checked_at=now,
+    )
+    MeterErrorSample.objects.create(
+        report=MeterErrorReport.objects.create(
+            event_id=f"evt_thin_{number}",
+            type="v1.billing.meter.error_report_triggered",
+            received_at=now,
+        ),
+        code="archived_meter",
+        message="The meter is archived.",
+        organization=organization,
     )
     CorrectionDecision.objects.create(
         correction=Correction.objects.create(

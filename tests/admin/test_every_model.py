@@ -33,6 +33,9 @@ WITHOUT_A_PAGE = {
     "ingest.version",
     "series.fence",
     "series.expiredevidence",
+    # Shown on the page of what they belong to.
+    "billing.correctiondecision",
+    "billing.metererrorsample",
     "billing.senderlease",
 }
 
