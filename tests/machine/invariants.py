@@ -1,0 +1,145 @@
+"""What must hold after every step, whatever happened."""
+
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from bencher import clock
+from billing.models import BillingPeriod, MeterEvent, Statement
+from ingest import backfill
+from series import counting, recounting
+from series.counting import Basis
+from series.models import SeriesLastSeen
+from tests.machine.oracle import price_cents
+from tests.machine.world import MINUTE, SECOND, Tenant, World, instant
+
+FINAL = ("open", "paid", "uncollectible")
+
+
+def check(world: World) -> None:
+    """Check everything; what is new in the statements is compared with the oracle as it is now."""
+    for tenant in world.tenants:
+        new = list(world.listen(tenant))
+        for statement in new:
+            _new_statement(tenant, statement)
+        _ledger(tenant)
+        _open_period(tenant)
+        _statements(tenant)
+        _events(world, tenant)
+        _invoices(world, tenant)
+
+
+def _ledger(tenant: Tenant) -> None:
+    rows = SeriesLastSeen.objects.filter(organization=tenant.organization).select_related(
+        "project", "testbed", "benchmark", "measure"
+    )
+    found = {
+        (row.project.slug, row.testbed.name, row.benchmark.name, row.measure.name): row.last_seen
+        for row in rows
+    }
+    assert found == tenant.oracle.ledger()
+    assert list(backfill.differences(limit=10)) == []
+
+
+def _open_period(tenant: Tenant) -> None:
+    now = clock.now()
+    for period in BillingPeriod.objects.filter(
+        organization=tenant.organization, starts_at__lte=now, ends_at__gt=now
+    ):
+        wanted = tenant.oracle.billed(period.starts_at, period.ends_at)
+        bounds: Any = {"start": period.starts_at, "end": period.ends_at, "basis": Basis.PRIVATE}
+        count = counting.count_active(tenant.organization.pk, **bounds)
+        recount = recounting.recount(tenant.organization.pk, **bounds)
+        assert count.billed == recount.billed == wanted
+        assert count.projects == recount.projects
+        if period.state == BillingPeriod.State.OPEN:
+            usage = tenant.api.get(f"{tenant.path}/usage").json()
+            assert usage["active_series"] == wanted
+
+
+def _new_statement(tenant: Tenant, statement: dict[str, Any]) -> None:
+    start, end = _bounds(statement)
+    assert statement["active_series"] == tenant.oracle.billed(start, end)
+    assert statement["total_series"] == len(tenant.oracle.active(start, end))
+    trial = statement["kind"] == "trial"
+    assert statement["amount_cents"] == (0 if trial else price_cents(statement["active_series"]))
+
+
+def _statements(tenant: Tenant) -> None:
+    """Check each statement against its own lines and the reports, however long it is closed."""
+    known = tenant.statements
+    stored = Statement.objects.filter(organization=tenant.organization).prefetch_related("lines")
+    assert {found.uuid for found in stored} == set(known)
+    assert len({(found.stripe_subscription_id, found.starts_at) for found in stored}) == len(known)
+    for found in stored:
+        lines = found.lines.all()
+        assert sum(line.billed for line in lines) == found.series
+        assert len(lines) == found.total_series
+        recount = recounting.recount(
+            tenant.organization.pk,
+            start=found.starts_at,
+            end=found.ends_at,
+            basis=Basis.PRIVATE,
+        )
+        assert sum(project.series for project in recount.projects) == found.total_series
+        assert known[found.uuid]["active_series"] == found.series
+        assert len(tenant.oracle.active(found.starts_at, found.ends_at)) == found.total_series
+
+
+def _events(world: World, tenant: Tenant) -> None:
+    events = MeterEvent.objects.filter(organization=tenant.organization).select_related("period")
+    by_period: dict[int, list[MeterEvent]] = {}
+    for event in events.order_by("timestamp"):
+        start, end = event.period.starts_at, event.period.ends_at
+        assert start <= event.timestamp < end
+        # No event lies in a minute that contains a bound of the period.
+        minute = event.timestamp.replace(second=0, microsecond=0)
+        assert minute >= start and minute + MINUTE <= end  # noqa: PT018
+        by_period.setdefault(event.period_id, []).append(event)
+    for ordered in by_period.values():
+        for before, after in pairwise(ordered):
+            assert before.timestamp < after.timestamp
+            if after.value < before.value:
+                assert _fell_between(tenant, before, after)
+        closing = [event for event in ordered if event.reason == MeterEvent.Reason.CLOSE]
+        assert ordered[-len(closing) :] == closing or not closing
+
+
+def _fell_between(tenant: Tenant, before: MeterEvent, after: MeterEvent) -> bool:
+    """Tell whether a project was made public or deleted between the counts of two events."""
+    return any(
+        before.counted_at - SECOND <= at <= after.counted_at + SECOND
+        for at in tenant.oracle.fell_at
+    )
+
+
+def _invoices(world: World, tenant: Tenant) -> None:
+    """Check what Stripe charges in the end against the statement of that period."""
+    ids = {found["id"] for found in world.subscriptions(tenant)}
+    for invoice in world.sandbox.objects("invoice"):
+        subscription = invoice["parent"]["subscription_details"]["subscription"]
+        if subscription not in ids or invoice["status"] not in FINAL:
+            continue
+        for line in invoice["lines"]:
+            _line(tenant, subscription, line)
+
+
+def _line(tenant: Tenant, subscription: str, line: dict[str, Any]) -> None:
+    start, end = instant(line["period"]["start"]), instant(line["period"]["end"])
+    statement = Statement.objects.filter(
+        stripe_subscription_id=subscription, starts_at=start, ends_at=end
+    ).first()
+    if statement is None:
+        # What is billed when a subscription is created is for no period that was used.
+        assert line["amount"] == 0
+        return
+    assert line["amount"] == statement.amount_cents
+    if statement.kind == BillingPeriod.Kind.PAID:
+        assert (line["quantity"] or 0) == statement.series
+
+
+def _bounds(statement: dict[str, Any]) -> tuple[datetime, datetime]:
+    return (
+        datetime.fromisoformat(statement["start_time"]),
+        datetime.fromisoformat(statement["end_time"]),
+    )

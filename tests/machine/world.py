@@ -1,0 +1,324 @@
+"""The system as a whole, driven from outside: HTTP for people and CI, tasks for beat and workers.
+
+What would be enqueued is kept in a list, to be run or lost. Time is the sandbox's clock and the
+stored offset that follows it; nothing waits.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID, uuid4
+
+import msgspec
+from celery.app.task import Task
+from django.test import Client
+
+from bencher import clock
+from bencher.tenancy.models import Organization, User
+from billing import customers, gateway, hints, plans, prices, stripe_setup, tasks
+from billing.models import BillingPeriod
+from series import projects
+from series.models import Project, Visibility
+from tests import databases
+from tests.factories import (
+    make_organization,
+    make_project,
+    make_project_key,
+    make_user,
+    make_user_key,
+    report_body,
+)
+from tests.machine.crashes import CrashPoints
+from tests.machine.oracle import Oracle, ProjectKnown, Results
+from tests.stripe_sandbox import Sandbox
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+# By now the first of the minute timers has run after the delay of a close.
+CLOSED_BY = timedelta(minutes=11)
+Enqueued = tuple[Callable[..., Any], dict[str, Any]]
+
+
+@dataclass
+class Tenant:
+    """An organization, its key ring and the oracle that listens in."""
+
+    organization: Organization
+    leader: User
+    api: Client
+    projects: list[Project]
+    keys: dict[str, str]
+    oracle: Oracle = field(default_factory=Oracle)
+    statements: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """Return the organization's address in the API."""
+        return f"/v0/organizations/{self.organization.uuid}"
+
+
+@dataclass
+class SentReport:
+    """A report that was accepted, to be repeated or deleted."""
+
+    tenant: Tenant
+    project: Project
+    body: dict[str, Any]
+    uuid: str
+    is_deleted: bool = False
+
+
+class World:
+    """Acme with a private and a public project, Globex with a private one, and Stripe."""
+
+    def __init__(self, sandbox: Sandbox, crashes: CrashPoints, *, start: datetime) -> None:
+        self.sandbox, self.crashes = sandbox, crashes
+        self.queue: list[Enqueued] = []
+        self.reports: list[SentReport] = []
+        self._stack = ExitStack()
+        self._enter()
+        sandbox.set_clock(int(start.timestamp()))
+        self.follow()
+        list(stripe_setup.run())
+        for endpoint in sandbox.objects("webhook_endpoint"):
+            gateway.connect().delete_webhook_endpoint(str(endpoint["id"]))
+        self.tenants = [
+            self._tenant("acme", [Visibility.PRIVATE, Visibility.PUBLIC]),
+            self._tenant("globex", [Visibility.PRIVATE]),
+        ]
+
+    def _enter(self) -> None:
+        """Keep what is enqueued, and install the points at which an action may die."""
+
+        def keep(task: Any, args: Any = None, kwargs: Any = None, **_: Any) -> None:
+            self.queue.append((task.run, dict(kwargs or {})))
+
+        def hint(organization_id: int) -> bool:
+            self.queue.append((tasks.post_active_series.run, {"organization_id": organization_id}))
+            return True
+
+        self._stack.enter_context(patch.object(Task, "apply_async", keep))
+        self._stack.enter_context(patch.object(hints, "schedule", hint))
+        self._stack.enter_context(patch.object(hints, "began", lambda _: None))
+        self._stack.enter_context(self.crashes.installed())
+
+    def close(self) -> None:
+        """Take everything back."""
+        self._stack.close()
+
+    def _tenant(self, name: str, visibilities: list[Visibility]) -> Tenant:
+        leader = make_user(f"leads-{name}")
+        organization = make_organization(name.title(), leader=leader)
+        found = [
+            make_project(f"{name} {number}", organization=organization, visibility=visibility)
+            for number, visibility in enumerate(visibilities)
+        ]
+        tenant = Tenant(
+            organization=organization,
+            leader=leader,
+            api=Client(headers={"authorization": f"Bearer {make_user_key(leader)}"}),
+            projects=found,
+            keys={project.slug: make_project_key(project) for project in found},
+        )
+        for project in found:
+            tenant.oracle.projects[project.slug] = ProjectKnown(
+                private=project.visibility == Visibility.PRIVATE
+            )
+        return tenant
+
+    # Time
+
+    def follow(self) -> None:
+        """Let our clock show what Stripe's shows."""
+        clock.set_ahead(timedelta(seconds=self.sandbox.clock.offset))
+
+    def move(self, to: datetime) -> None:
+        """Move both clocks forward."""
+        now = clock.now()
+        if to > now:
+            self.sandbox.advance(int(to.timestamp()) + 1)
+            self.follow()
+
+    def minute_timers(self, crash_at: int) -> None:
+        """Run what beat runs each minute, dying at a point of it and running it all again."""
+
+        def run() -> None:
+            for task in (
+                tasks.sync_plans,
+                tasks.close_periods,
+                tasks.send_meter_events,
+                tasks.verify_closings,
+                tasks.sync_plans,
+            ):
+                task.run()
+
+        self.crashes.attempt(run, crash_at=crash_at)
+
+    def next_deadline(self) -> datetime | None:
+        """Return by when an ended period must be closed, lest its invoice be final before."""
+        ends = BillingPeriod.objects.filter(state=BillingPeriod.State.OPEN).values_list(
+            "ends_at", flat=True
+        )
+        return min(ends, default=None)
+
+    # People and CI
+
+    def report(
+        self,
+        tenant: Tenant,
+        project: Project,
+        *,
+        testbed: str,
+        branch: str,
+        results: Results,
+        ago: timedelta,
+        crash_at: int,
+    ) -> None:
+        """Report, and again with the same key where the process died."""
+        body = report_body(
+            *(msgspec.json.encode(iteration).decode() for iteration in results),
+            end_time=clock.now() - ago,
+            branch=branch,
+            testbed=testbed,
+        )
+        sent = SentReport(tenant, project, body | {"idempotency_key": uuid4().hex}, uuid="")
+        response = self.crashes.attempt(lambda: self.post(sent), crash_at=crash_at)
+        known = tenant.oracle.projects[project.slug]
+        if known.deleted:
+            assert response.status_code == 404, response.content
+            return
+        if response.status_code == 402:
+            assert known.private
+            assert not self.is_covered(tenant)
+            return
+        assert response.status_code == 201, response.content
+        answer = response.json()
+        sent.uuid = answer["uuid"]
+        self.reports.append(sent)
+        tenant.oracle.reported(
+            project.slug,
+            testbed=testbed,
+            results=results,
+            end_time=datetime.fromisoformat(body["end_time"]),
+            received_at=datetime.fromisoformat(answer["created"]),
+        )
+
+    def post(self, sent: SentReport) -> Any:
+        """Post a report's body with its project's key."""
+        return Client(
+            headers={"authorization": f"Bearer {sent.tenant.keys[sent.project.slug]}"}
+        ).post(
+            f"/v0/projects/{sent.project.uuid}/reports",
+            sent.body,
+            content_type="application/json",
+        )
+
+    def is_covered(self, tenant: Tenant) -> bool:
+        """Tell whether private reports of an organization must be accepted."""
+        subscriptions = self.subscriptions(tenant)
+        return any(found["status"] in ("trialing", "active") for found in subscriptions)
+
+    def subscriptions(self, tenant: Tenant) -> list[dict[str, Any]]:
+        """Return what Stripe holds for an organization."""
+        wanted = str(tenant.organization.uuid)
+        return [
+            found
+            for found in self.sandbox.objects("subscription")
+            if found["metadata"].get("organization") == wanted
+        ]
+
+    def subscribe(self, tenant: Tenant, *, trial_days: int | None, crash_at: int) -> None:
+        """Subscribe at Stripe, and learn of it."""
+        customer = customers.of(tenant.organization, leader=tenant.leader, now=clock.now())
+        created = gateway.connect().subscribe(
+            customer_id=customer.stripe_customer_id,
+            organization_uuid=str(tenant.organization.uuid),
+            price_ids=[prices.pro_price().id],
+            trial_days=trial_days,
+        )
+        self.crashes.attempt(lambda: plans.sync(created.id), crash_at=crash_at)
+        tenant.oracle.fence_at(created.items[0].starts_at)
+
+    def set_visibility(self, tenant: Tenant, project: Project, *, private: bool) -> None:
+        """Make a project private or public, over the API."""
+        response = tenant.api.patch(
+            f"/v0/projects/{project.uuid}",
+            {"visibility": "private" if private else "public"},
+            content_type="application/json",
+        )
+        known = tenant.oracle.projects[project.slug]
+        if known.deleted:
+            assert response.status_code == 404
+            return
+        if response.status_code == 402:
+            assert private
+            assert not self.is_covered(tenant)
+            return
+        assert response.status_code == 200, response.content
+        if known.private and not private:
+            tenant.oracle.fell_at.append(clock.now())
+        known.private = private
+
+    def delete_project(self, tenant: Tenant, project: Project) -> None:
+        """Delete a project, over the API."""
+        response = tenant.api.delete(f"/v0/projects/{project.uuid}")
+        known = tenant.oracle.projects[project.slug]
+        assert response.status_code == (404 if known.deleted else 204), response.content
+        if not known.deleted:
+            tenant.oracle.fell_at.append(clock.now())
+        known.deleted = True
+
+    def restore_project(self, tenant: Tenant, project: Project) -> None:
+        """Restore a project, as staff do."""
+        known = tenant.oracle.projects[project.slug]
+        if known.deleted:
+            found = Project.objects.get(pk=project.pk)
+            projects.restore(found, now=clock.now(), by=None)
+            known.deleted = False
+
+    def curate(
+        self, tenant: Tenant, project: Project, kind: str, name: str, change: dict[str, Any]
+    ) -> None:
+        """Rename or archive a testbed, benchmark or measure, over the API."""
+        known = tenant.oracle.projects[project.slug]
+        if known.deleted or name not in known.names[kind]:
+            return
+        listed = tenant.api.get(f"/v0/projects/{project.uuid}/{kind}?name={name}&archived=true")
+        if listed.status_code != 200 or not listed.json():
+            listed = tenant.api.get(f"/v0/projects/{project.uuid}/{kind}?name={name}")
+        (found,) = listed.json()
+        response = tenant.api.patch(
+            f"/v0/projects/{project.uuid}/{kind}/{found['uuid']}",
+            change,
+            content_type="application/json",
+        )
+        assert response.status_code == 200, response.content
+        if "name" in change:
+            tenant.oracle.renamed(project.slug, kind, name, change["name"])
+
+    # What is seen from outside
+
+    def listen(self, tenant: Tenant) -> Iterator[dict[str, Any]]:
+        """Read an organization's statements over the API; yield those that are new."""
+        answer = tenant.api.get(f"{tenant.path}/statements?per_page=100").json()
+        for statement in answer["statements"]:
+            uuid = UUID(statement["uuid"])
+            if uuid not in tenant.statements:
+                tenant.statements[uuid] = statement
+                yield statement
+        for statement in tenant.statements.values():
+            tenant.oracle.fence_at(datetime.fromisoformat(statement["end_time"]))
+
+
+def fresh_database(template: str) -> str:
+    """Clone the template for one example; returns its name."""
+    name = f"machine_{uuid4().hex}"
+    databases.clone(name, of=template)
+    return name
+
+
+def instant(seconds: int) -> datetime:
+    """Return Stripe's writing of an instant as ours."""
+    return datetime.fromtimestamp(seconds, tz=UTC)
