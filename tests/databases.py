@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from filelock import FileLock
 from psycopg import sql
 
@@ -102,3 +102,13 @@ def using(name: str) -> Iterator[None]:
     finally:
         connections.close_all()
         connection.settings_dict["NAME"] = before
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """Take back what is done inside, although it may begin and end durable transactions."""
+    block = transaction.atomic()
+    block._from_testcase = True  # type: ignore[attr-defined]
+    with block:
+        yield
+        transaction.set_rollback(True)

@@ -21,6 +21,7 @@ from billing.models import (
 )
 from tests.billing.conftest import make_subscriber, report
 from tests.sandbox.receiving import receiver
+from tests.sandbox.shop import make_client
 from tests.stripe_sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
@@ -210,9 +211,7 @@ class TestAddress:
     def test_answers_what_is_not_for_us_with_200(self, shop: Sandbox, settings: Any) -> None:
         with listening(settings) as received:
             destination = gateway.connect().event_destinations()[0]
-            gateway.connect().ensure(
-                lambda client: client.v2.core.event_destinations.ping(destination.id)
-            )
+            make_client(shop).v2.core.event_destinations.ping(destination.id)
             assert shop.courier.drain(5)
             ((body, signature),) = received
         assert json.loads(body)["type"] == "v2.core.event_destination.ping"

@@ -41,13 +41,14 @@ class CrashPoints:
         self.passed: Counter[str] = Counter()
         self.hit: Counter[str] = Counter()
         self._countdown = 0
+        self._acting = False
         self._lock = threading.Lock()
 
     def passing(self, kind: str) -> None:
         """Pass a point. Raises Crash where this is the one."""
         with self._lock:
             place = f"{kind} {_place(sys._getframe(1))}"
-            self.passed[place] += 1
+            self.passed[place] += self._acting
             if self._countdown == 0:
                 return
             self._countdown -= 1
@@ -62,14 +63,14 @@ class CrashPoints:
 
         Returns what it came to in the end. An action that does not get that far just succeeds.
         """
-        self._countdown = crash_at
+        self._countdown, self._acting = crash_at, True
         try:
             return act()
         except Crash:
             bury()
             return act()
         finally:
-            self._countdown = 0
+            self._countdown, self._acting = 0, False
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -82,7 +83,7 @@ class CrashPoints:
                 self.passing("before commit")
             except Crash:
                 # The server rolls back; Django, still alive here, must not stumble over it.
-                connection._rollback()
+                connection._rollback()  # type: ignore[attr-defined]
                 raise
             commit(connection)
             try:
@@ -115,9 +116,14 @@ class CrashPoints:
 
 
 def bury() -> None:
-    """Throw this thread's session away, as the end of its process does."""
+    """Throw this thread's session away, as the end of its process does, and let its lease expire.
+
+    A lease is a matter of minutes on the real clock, in which nobody waits here.
+    """
     connections["default"].close()
     del connections["default"]
+    with connections["default"].cursor() as cursor:
+        cursor.execute("UPDATE billing_senderlease SET expires_at = clock_timestamp()")
 
 
 @contextmanager

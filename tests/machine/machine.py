@@ -269,7 +269,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self._world.minute_timers(crash_at)
             assert self._world.next_deadline() != deadline
         self._world.move(to)
-        self._world.minute_timers(0)
+        self._world.minute_timers(crash_at)
 
     @rule(after=st.sampled_from([-4 * MINUTE, -90 * SECOND, SECOND, 5 * MINUTE]))
     def go_to_the_next_end(self, after: timedelta) -> None:

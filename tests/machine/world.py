@@ -142,19 +142,15 @@ class World:
             self.follow()
 
     def minute_timers(self, crash_at: int) -> None:
-        """Run what beat runs each minute, dying at a point of it and running it all again."""
-
-        def run() -> None:
-            for task in (
-                tasks.sync_plans,
-                tasks.close_periods,
-                tasks.send_meter_events,
-                tasks.verify_closings,
-                tasks.sync_plans,
-            ):
-                task.run()
-
-        self.crashes.attempt(run, crash_at=crash_at)
+        """Run what beat runs each minute, each dying at a point of it and running again."""
+        for task in (
+            tasks.sync_plans,
+            tasks.close_periods,
+            tasks.send_meter_events,
+            tasks.verify_closings,
+            tasks.sync_plans,
+        ):
+            self.crashes.attempt(task.run, crash_at=crash_at)
 
     def next_deadline(self) -> datetime | None:
         """Return by when an ended period must be closed, lest its invoice be final before."""

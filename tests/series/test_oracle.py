@@ -1,13 +1,10 @@
 """Ledger and recount against the independent oracle, over generated histories."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
-from django.db import transaction
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +14,7 @@ from ingest.models import Report
 from series import counting, fence, projects, recounting
 from series.counting import Basis
 from series.models import Visibility
+from tests.databases import rolled_back
 from tests.factories import (
     make_organization,
     make_project,
@@ -53,15 +51,6 @@ CHANGE = st.fixed_dictionaries(
 FENCE = st.fixed_dictionaries({"do": st.just("fence"), "hours": HOURS})
 HISTORY = st.lists(st.one_of(REPORT, REPORT, REPORT, CHANGE, FENCE), min_size=1, max_size=12)
 WINDOWS = st.lists(st.tuples(HOURS, HOURS), min_size=1, max_size=4)
-
-
-@contextmanager
-def rolled_back() -> Iterator[None]:
-    block = transaction.atomic()
-    block._from_testcase = True  # type: ignore[attr-defined]
-    with block:
-        yield
-        transaction.set_rollback(True)
 
 
 class World:

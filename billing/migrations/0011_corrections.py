@@ -41,7 +41,7 @@ FOR EACH ROW EXECUTE FUNCTION billing_need_second_person()
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0008_verification"),
+        ("billing", "0010_plan_life"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0009_corrections"),
+        ("billing", "0011_corrections"),
         ("tenancy", "0002_slugs_of_the_living"),
     ]
 
