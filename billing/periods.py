@@ -84,9 +84,6 @@ def _missed(
     until = (found.ended_at or item.ends_at) if is_over else item.starts_at
     if begun == until or (last is not None and last.starts_at >= item.starts_at):
         return []
-    if last is None and is_over:
-        # It came and went unseen: nothing was ever posted to it.
-        return []
     plan = Plan.objects.filter(stripe_subscription_id=found.id).first()
     price_id = plan.stripe_price_id if plan else item.price_id
     billed = _billed_spans(found.id, price_id)
@@ -143,7 +140,14 @@ def store(plan: Plan, openings: Iterable[Opening]) -> None:
         if opening.is_current and plan.held_at is not None:
             # At a price that nobody has looked at nothing is billed.
             continue
-        _cut(_open_periods_of_organization(plan), at=opening.starts_at)
+        before = _open_periods_of_organization if opening.is_current else _open_periods
+        _cut(before(plan), at=opening.starts_at)
+        if _is_another_plans(plan, opening):
+            logger.error(
+                "a period lies in another plan's, and is not opened",
+                extra={"plan": plan.pk, "starts_at": opening.starts_at},
+            )
+            continue
         period, created = BillingPeriod.objects.get_or_create(
             stripe_subscription_id=plan.stripe_subscription_id,
             starts_at=opening.starts_at,
@@ -162,6 +166,16 @@ def store(plan: Plan, openings: Iterable[Opening]) -> None:
             logger.info("period opened", extra={"plan": plan.pk, "period": period.pk})
     if opened:
         _fence_in(plan.organization_id)
+
+
+def _is_another_plans(plan: Plan, opening: Opening) -> bool:
+    """Tell whether another plan's period has the time: it is billed once."""
+    there = BillingPeriod.objects.filter(
+        organization_id=plan.organization_id,
+        starts_at__lt=opening.ends_at,
+        ends_at__gt=opening.starts_at,
+    )
+    return there.exclude(plan=plan).exists()
 
 
 @transaction_required

@@ -6,6 +6,7 @@ from typing import Any
 from billing import gateway
 from tests.factories import DEC, NOV, TIERS
 
+PORTAL_PAGE = "https://billing.stripe.com/p/session/test_1"
 CHECKOUT_PAGE = "https://checkout.stripe.com/c/pay/cs_test_1"
 
 
@@ -19,6 +20,9 @@ class StubStripe:
         self.status = "trialing"
         self.trial_days: int | None = None
         self.organization_uuid = ""
+        self.cancel_at_period_end = False
+        self.customer_id = "cus_stub"
+        self.item = ("si_1", "price_pro")
         self.calls: list[str] = []
 
     def _asked(self, call: str) -> None:
@@ -63,17 +67,30 @@ class StubStripe:
         self._asked("checkout")
         return self._session()
 
+    def set_cancel_at_period_end(
+        self, subscription_id: str, *, cancel: bool
+    ) -> gateway.Subscription:
+        """Cancel at the end of the period, or resume."""
+        self._asked(f"cancel {cancel}")
+        self.cancel_at_period_end = cancel
+        return self.subscription(subscription_id)
+
+    def portal_url(self, *, customer_id: str, **_: str) -> str:
+        """Open a portal session."""
+        self._asked(f"portal {customer_id}")
+        return PORTAL_PAGE
+
     def subscription(self, subscription_id: str) -> gateway.Subscription:
         """Return the subscription that the checkout made."""
         self._asked("subscription")
         in_trial: datetime | None = DEC if self.status == "trialing" else None
         return gateway.Subscription(
             id=subscription_id,
-            customer_id="cus_stub",
+            customer_id=self.customer_id,
             status=self.status,
-            items=(gateway.Item("si_1", "price_pro", "prod_pro", NOV, DEC),),
+            items=(gateway.Item(*self.item, "prod_pro", NOV, DEC),),
             organization_uuid=self.organization_uuid,
-            cancel_at_period_end=False,
+            cancel_at_period_end=self.cancel_at_period_end,
             trial_ends_at=in_trial,
             started_at=NOV,
             ended_at=None,

@@ -10,7 +10,7 @@ from django.db import connection
 
 from bencher import clock
 from bencher.tenancy.models import Organization, User
-from billing import gateway, outbox, subscribing
+from billing import customers, gateway, outbox, subscribing
 from billing.models import Checkout, Plan
 from series.models import Project, Visibility
 from tests.factories import make_organization, make_project, make_user
@@ -42,6 +42,7 @@ def engine(acme: Organization) -> Project:
 def plan(shop: Sandbox, acme: Organization, alice: User, settings: Any, travel: Travel) -> Plan:
     """Return Acme's plan, an hour into its first paid period."""
     settings.PRO_TRIAL_DAYS = 0
+    give_card(acme, alice)
     plan = subscribing.subscribe(acme, leader=alice, now=clock.now())
     travel(clock.now() + timedelta(hours=1))
     return plan
@@ -50,6 +51,7 @@ def plan(shop: Sandbox, acme: Organization, alice: User, settings: Any, travel: 
 @pytest.fixture
 def trial(shop: Sandbox, acme: Organization, alice: User) -> Plan:
     """Return Acme's plan in its trial."""
+    give_card(acme, alice)
     return subscribing.subscribe(acme, leader=alice, now=clock.now())
 
 
@@ -59,14 +61,26 @@ def travel(shop: Sandbox) -> Travel:
 
     def to(instant: datetime) -> None:
         shop.advance(int(instant.timestamp()) + 1)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT statement_timestamp()")
-            row = cursor.fetchone()
-        assert row is not None
-        at = datetime.fromtimestamp(shop.clock.now(), tz=UTC)
-        clock.set_ahead(at - row[0])
+        set_clock(shop.clock.now())
 
     return to
+
+
+def set_clock(seconds: int) -> None:
+    """Set our clock to an instant of the sandbox's."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        row = cursor.fetchone()
+    assert row is not None
+    clock.set_ahead(datetime.fromtimestamp(seconds, tz=UTC) - row[0])
+
+
+def give_card(organization: Organization, leader: User) -> None:
+    """Let an organization's customer pay by card."""
+    customer = customers.of(organization, leader=leader, now=clock.now()).stripe_customer_id
+    client = gateway.connect()._client
+    card = client.v1.payment_methods.attach("pm_card_visa", {"customer": customer})
+    client.v1.customers.update(customer, {"invoice_settings": {"default_payment_method": card.id}})
 
 
 def at_stripe(sandbox: Sandbox, subscription_id: str) -> dict[str, Any]:
