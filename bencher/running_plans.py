@@ -11,7 +11,7 @@ from bencher.tenancy.models import Organization, User
 from billing.models import Plan
 
 
-def refuse(organization: Organization, now: datetime, by: User) -> None:
+def refuse(organization: Organization, now: datetime, by: User | None) -> None:
     """Raise StillInUseError where the organization has a plan that has not ended."""
     if Plan.objects.filter(organization=organization, ended_at=None).exists():
         raise StillInUseError(

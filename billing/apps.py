@@ -4,19 +4,21 @@ from django.apps import AppConfig
 
 
 class BillingConfig(AppConfig):
-    """Names the app and connects what wakes it."""
+    """Names the app, connects what wakes it, and says what to erase."""
 
     name = "billing"
     verbose_name = "billing"
 
     def ready(self) -> None:
-        """Connect what wakes billing, and let plans begin and end with their organizations."""
+        """Connect what wakes billing, tie plans to organizations, register what names somebody."""
         from bencher.tenancy import deletion, organizations
         from billing import (
             canceling,
             cover,
+            erasing,
             receivers,  # noqa: F401 - connects itself
         )
 
         organizations.register(cover.begin)
         deletion.register_ending(canceling.end_with_organization)
+        erasing.register_parts()

@@ -4,14 +4,15 @@ from django.apps import AppConfig
 
 
 class IngestConfig(AppConfig):
-    """Names the app and hands its recount to those who must not know it."""
+    """Names the app, hands over its recount, and says what to erase."""
 
     name = "ingest"
     verbose_name = "reports"
 
     def ready(self) -> None:
-        """Register the recount."""
-        from ingest import recount
+        """Register the recount, and what names somebody."""
+        from ingest import erasing, recount
         from series import recounting
 
         recounting.register(series=recount.SQL, with_reports=recount.WITH_REPORTS)
+        erasing.register_parts()

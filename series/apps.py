@@ -4,14 +4,15 @@ from django.apps import AppConfig
 
 
 class SeriesConfig(AppConfig):
-    """Names the app and ends projects where their organization ends."""
+    """Names the app, ends projects with their organization, and says what to erase."""
 
     name = "series"
     verbose_name = "series"
 
     def ready(self) -> None:
-        """Let projects end with their organization."""
+        """Let projects end with their organization, and register what names somebody."""
         from bencher.tenancy import deletion
-        from series import projects
+        from series import erasing, projects
 
         deletion.register(projects.delete_all_of)
+        erasing.register_parts()

@@ -139,7 +139,7 @@ def delete(project: Project, *, now: datetime, by: User | None) -> None:
             _note(project, ProjectChange.Kind.DELETED, now=now, by=by)
 
 
-def delete_all_of(organization: Organization, now: datetime, by: User) -> None:
+def delete_all_of(organization: Organization, now: datetime, by: User | None) -> None:
     """Delete each living project of an organization, which is about to be deleted itself."""
     for project in Project.objects.filter(organization=organization, deleted_at=None):
         delete(project, now=now, by=by)

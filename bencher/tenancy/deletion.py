@@ -12,7 +12,7 @@ from django.db import transaction
 from bencher.tenancy.models import Organization, User
 
 # Called in the deletion's transaction with the locked organization.
-Step = Callable[[Organization, datetime, User], None]
+Step = Callable[[Organization, datetime, User | None], None]
 _steps: list[Step] = []
 # Called before that transaction, for what asks others. True where there is nothing left to end;
 # False where ending takes a while, and whoever ends it deletes the organization then.
@@ -50,6 +50,12 @@ def delete(organization: Organization, *, now: datetime, by: User) -> bool:
     ended = [ending(organization, now, by) for ending in _endings]
     if not all(ended):
         return False
+    complete(organization, now=now, by=by)
+    return True
+
+
+def complete(organization: Organization, *, now: datetime, by: User | None) -> None:
+    """Delete an organization of which nothing is left to end. Raises StillInUseError otherwise."""
     with transaction.atomic():
         # Not against reports, which only refer to the row, but against a plan that begins now.
         locked = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
@@ -58,4 +64,3 @@ def delete(organization: Organization, *, now: datetime, by: User) -> bool:
         Organization.objects.filter(pk=locked.pk, deleted_at=None).update(
             deleted_at=now, modified_at=now
         )
-    return True
