@@ -21,10 +21,10 @@ local = PORT='$(PORT)' STRIPE_SANDBOX_PORT='$(STRIPE_SANDBOX_PORT)' PYTHONUNBUFF
 	BILLING_POST_INTERVAL="$${BILLING_POST_INTERVAL:-5}"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run advance test test-full check lock clean install
+.PHONY: help demo run advance test test-full fuzz check lock clean install
 
 help: ## list what there is to make
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: install ## walk through the product once, from the first report to the paid bill
 	@$(embedded) -- python -m bencher.demo $(ARGS)
@@ -42,6 +42,9 @@ test: install ## run the tests (ARGS="tests/billing -k close")
 
 test-full: install ## run the tests with many more examples; takes long
 	@HYPOTHESIS_PROFILE=full $(embedded) --no-fsync -- python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+fuzz: install ## fuzz the adapters for two minutes (ARGS="--seconds 3600")
+	@python -m tests.fuzz $(ARGS)
 
 check: install ## lint, types, formats, dependencies, migrations, deployment settings
 	@$(embedded) --no-fsync -- ops/check

@@ -9,8 +9,7 @@ import pytest
 from ingest.adapters import registry
 from ingest.adapters.registry import Adapter
 from ingest.adapters.results import AdapterError, Average, Results
-
-SAMPLES = Path(__file__).parents[2] / "data" / "tool_output"
+from tests.ingest.adapters.judging import SAMPLES, samples
 
 
 def _cases(*, refused: bool = True) -> list[Any]:
@@ -67,13 +66,8 @@ def _assert_as_expected(results: Results, expected: dict[str, Any]) -> None:
 
 
 def test_every_sample_has_an_expectation() -> None:
-    documents = {".md", ".py"}
-    samples = {
-        path
-        for path in SAMPLES.rglob("*")
-        if path.is_file() and path.suffix not in documents and ".expected" not in path.suffixes
-    }
+    found = samples()
 
-    assert samples
-    for path in samples:
+    assert found
+    for path in found:
         assert path.with_name(path.name + ".expected.json").is_file(), path
