@@ -192,14 +192,11 @@ class TestDecision:
         apply(propose(statement, 250, first), second)
         column = "series" if table == "billing_correction" else "applied"
 
-        with (
-            pytest.raises(IntegrityError, match="final"),
-            transaction.atomic(),
-            connection.cursor() as cursor,
-        ):
+        with connection.cursor() as cursor:
             # What waits for the commit would refuse a TRUNCATE before the trigger does.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            cursor.execute(attack.format(table, column, column))
+            with pytest.raises(IntegrityError, match="final"), transaction.atomic():
+                cursor.execute(attack.format(table, column, column))
 
 
 class TestCommand:
