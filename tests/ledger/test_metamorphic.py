@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from django.db import transaction
 from django.test import Client
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bencher import clock
@@ -52,7 +52,9 @@ REPORT = st.fixed_dictionaries(
         "hour": st.integers(0, 2 * 30 * 24 - 1),
     }
 )
-REPORTS = st.lists(REPORT, min_size=1, max_size=6)
+REPORTS = st.lists(REPORT, min_size=1, max_size=4)
+# Each example closes four months or more.
+few = settings(max_examples=max(8, settings().max_examples // 4))
 Report = dict[str, Any]
 Bill = tuple[int, int, int]
 
@@ -126,28 +128,33 @@ def split(report: Report) -> list[Report]:
 
 
 class TestTheBillStaysTheSame:
+    @few
     @given(data=st.data(), reports=REPORTS)
     def test_in_any_order(self, data: st.DataObject, reports: list[Report]) -> None:
         shuffled = data.draw(st.permutations(reports))
 
         assert bills(shuffled) == bills(reports)
 
+    @few
     @given(data=st.data(), reports=REPORTS)
     def test_with_duplicates(self, data: st.DataObject, reports: list[Report]) -> None:
         again = data.draw(st.lists(st.sampled_from(reports), max_size=4))
 
         assert bills(reports + again) == bills(reports)
 
+    @few
     @given(reports=REPORTS)
     def test_when_each_report_is_split_into_many(self, reports: list[Report]) -> None:
         assert bills([part for report in reports for part in split(report)]) == bills(reports)
 
+    @few
     @given(reports=REPORTS)
     def test_from_whatever_branch(self, reports: list[Report]) -> None:
         assert bills([report | {"branch": "other"} for report in reports]) == bills(reports)
 
 
 class TestTheBoundary:
+    @few
     @given(reports=REPORTS)
     def test_moving_a_report_over_it_moves_one_series(self, reports: list[Report]) -> None:
         """A new series just before the bound is in the first month, at the bound in the second."""
