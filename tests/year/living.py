@@ -24,7 +24,7 @@ from tests.machine.crashes import CrashPoints
 from tests.machine.world import MINUTE, Tenant, World
 from tests.sandbox.shop import make_client
 from tests.stripe_sandbox import Sandbox
-from tests.stripe_sandbox.faults import ANSWERLESS, Fault
+from tests.stripe_sandbox.faults import ANSWERLESS, METER_EVENTS, Fault
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 AGAIN = 4 * MINUTE
@@ -102,9 +102,10 @@ class Life:
     def fail(self, share: float) -> None:
         """Let a share of all calls to Stripe fail from now on, in every way there is."""
         self._failing = True
-        self.sandbox.faults.rate(
-            share, seed=SEED, kinds=(*ANSWERLESS, Fault.ACCEPTED_AND_LOST), in_a_row=3
-        )
+        # Of meter events a part is lost after it was accepted, besides all else: closing ones too.
+        lost = (Fault.ACCEPTED_AND_LOST,)
+        self.sandbox.faults.rate(share, seed=SEED, kinds=lost, calls=METER_EVENTS)
+        self.sandbox.faults.rate(share, seed=SEED + 1, kinds=ANSWERLESS, in_a_row=3)
 
     @contextmanager
     def undisturbed(self) -> Iterator[stripe.StripeClient]:
@@ -184,11 +185,17 @@ class Life:
             self.live_for(MINUTE)
         raise AssertionError("The plan could not be canceled.")
 
+    def live_to_the_last_minute_of_the_period(self, tenant: Tenant) -> None:
+        """Live until just before the end of the running period."""
+        self.live(self._running(tenant).ends_at - MINUTE / 2)
+
+    def _running(self, tenant: Tenant) -> BillingPeriod:
+        plan = Plan.objects.get(organization=tenant.organization, ended_at=None)
+        return plan.periods.latest("starts_at")
+
     def live_to_the_end_of_the_period(self, tenant: Tenant) -> None:
         """Live until the running period is over, closed, verified and invoiced; check it all."""
-        plan = Plan.objects.get(organization=tenant.organization, ended_at=None)
-        period = plan.periods.latest("starts_at")
-        self.live(period.ends_at + 2 * HOUR)
+        self.live(self._running(tenant).ends_at + 2 * HOUR)
         invariants.check(self.world)
 
     # What came of it
