@@ -1,5 +1,6 @@
 """The invoices of a year equal our statements, and a year of failures ends in the same invoices."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,9 +8,10 @@ from itertools import product
 from typing import Any
 
 import pytest
+from django.core import mail
 from hypothesis import settings as hypothesis_settings
 
-from billing.models import Plan, Status
+from billing.models import Notice, Plan, Status
 from tests.stripe_sandbox import Sandbox
 from tests.year import wire_oracle
 from tests.year.living import DAY, Billed, Life
@@ -159,6 +161,22 @@ def check_by_the_wire(life: Life) -> None:
         assert [charge for charge in charges if not charge.agrees] == []
 
 
+def check_notices(life: Life) -> None:
+    """Check that leaders were told of each event of the year once, by e-mail."""
+    told = Counter(
+        Notice.objects.filter(organization=life.acme.organization).values_list("kind", flat=True)
+    )
+    assert told == {
+        Notice.Kind.TRIAL_ENDING: 1,
+        Notice.Kind.STATEMENT_READY: len(ACME),
+        # 420, 255 and then 510, and 260; of 300 the statement tells, minutes later.
+        Notice.Kind.TIER_CROSSED: 4,
+        Notice.Kind.PAYMENT_FAILED: 1,
+    }
+    assert not Notice.objects.filter(sent_at=None).exists()
+    assert len(mail.outbox) == Notice.objects.count()
+
+
 class TestYear:
     def test_is_invoiced_as_stated(self, life: Life) -> None:
         live_a_year(life, failing=0)
@@ -167,6 +185,7 @@ class TestYear:
         assert life.billed(life.globex)[: len(GLOBEX)] == GLOBEX
         assert life.differing() == []
         check_by_the_wire(life)
+        check_notices(life)
 
     @pytest.mark.parametrize("behavior", EVERY if _is_full() else [WORST], ids=str)
     def test_ends_the_same_where_every_call_fails_at_times(
