@@ -1,6 +1,7 @@
 """How PostgreSQL runs the count: one index-only range scan, whatever the statistics say."""
 
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
@@ -11,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from bencher.tenancy.models import Organization
-from billing import explaining
+from billing import explaining, exporting
 from billing.explaining import Wanted
 from series import counting, models
 from series.models import Visibility
@@ -195,6 +196,34 @@ class TestExplain:
             assert ledger["Index Name"] == "series_last_seen_pkey"
             assert ledger["Actual Rows"] <= 101
             assert "Sort" not in {node["Node Type"] for node in nodes(root)}
+
+
+@pytest.mark.slow
+class TestStream:
+    """A download of 100,000 series, over 20 MB, is never in memory as a whole."""
+
+    MEGABYTE = 1_000_000
+
+    def test_takes_the_memory_of_a_chunk_however_many_series_there_are(
+        self, acme: Organization
+    ) -> None:
+        make_rows(acme)
+        of = explaining.subject(acme, start=None, now=DEC + timedelta(days=29))
+
+        size, peak = drained(exporting.as_csv(explaining.stream(of, Wanted())))
+
+        assert size > 20 * self.MEGABYTE
+        assert peak < 10 * self.MEGABYTE
+
+
+def drained(pieces: Iterator[bytes]) -> tuple[int, int]:
+    """Return how many bytes came, and the most that Python held at once meanwhile."""
+    tracemalloc.start()
+    try:
+        size = sum(map(len, pieces))
+        return size, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def explained(act: Callable[[], object]) -> dict[str, Any]:
