@@ -13,13 +13,12 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from prometheus_client.core import GaugeMetricFamily
 
-from billing import verification
+from billing import outbox, verification
 from billing.models import Drift
 
 # The runs that beat starts each night and that leave a row.
 NIGHTLY = ("sweep", "reconcile")
 
-_WAITING = "sent_at IS NULL AND rejected_at IS NULL AND superseded_at IS NULL"
 _CLOSED = "billing_statement statement JOIN billing_billingperiod period ON period.id = period_id"
 
 # A statement, its lines and its settlement are final by triggers against UPDATE, DELETE and
@@ -29,9 +28,6 @@ _FINAL = ("billing_statement", "billing_statementline", "billing_settlement")
 
 _FIGURES = f"""
 SELECT
-    (SELECT count(*) FROM billing_meterevent WHERE {_WAITING}),
-    (SELECT coalesce(extract(epoch FROM %(now)s - min(counted_at)), 0)
-     FROM billing_meterevent WHERE {_WAITING}),
     -- By customer, which the outbox has an index for.
     (SELECT count(*) FROM billing_billingperiod period
      JOIN billing_billingcustomer customer ON customer.organization_id = period.organization_id
@@ -63,8 +59,6 @@ class _Gauge:
 
 # In the order of the statement's columns.
 _SINGLE = (
-    _Gauge("bencher_outbox_waiting", "Meter events that are stored and not delivered yet."),
-    _Gauge("bencher_outbox_oldest_age_seconds", "Age of the oldest of them; 0 without one."),
     _Gauge("bencher_outbox_rejected", "Meter events that Stripe rejected, of unsettled periods."),
     _Gauge("bencher_periods_to_close", "Periods that have ended and are not closed."),
     _Gauge(
@@ -95,6 +89,7 @@ def read(*, now: datetime) -> Iterator[GaugeMetricFamily]:
     with connection.cursor() as cursor:
         cursor.execute(_FIGURES, {"now": now, "final": list(_FINAL)})
         figures = cursor.fetchall()[0]
+        yield from _outbox()
         yield _drift(cursor)
         yield _runs(cursor)
     for gauge, value in zip(_SINGLE, figures, strict=True):
@@ -109,6 +104,20 @@ def read(*, now: datetime) -> Iterator[GaugeMetricFamily]:
         "bencher_unverified_invoice_seconds_left",
         "How long until an invoice becomes final unverified; +Inf without one.",
         value=float("inf") if left is None else left,
+    )
+
+
+def _outbox() -> Iterator[GaugeMetricFamily]:
+    waiting = outbox.waiting()
+    yield GaugeMetricFamily(
+        "bencher_outbox_waiting",
+        "Meter events that are stored and not delivered yet.",
+        value=waiting["events"],
+    )
+    yield GaugeMetricFamily(
+        "bencher_outbox_oldest_age_seconds",
+        "Age of the oldest of them; 0 without one.",
+        value=waiting["oldest_seconds"] or 0,
     )
 
 

@@ -76,8 +76,11 @@ def run(
     period_ids = list(_periods(organization, now=now).values_list("id", flat=True))
     stripe, done = Stripe(), 0
     for start in range(0, len(period_ids), CHUNK):
-        for checked in _check(period_ids[start : start + CHUNK], stripe, now=now):
-            _store(checked, now=now)
+        chunk = list(_check(period_ids[start : start + CHUNK], stripe, now=now))
+        _resolve(chunk, now=now)
+        for checked in chunk:
+            if checked.differences:
+                _store(checked, now=now)
             done += 1
             if progress:
                 progress(done, len(period_ids))
@@ -148,12 +151,12 @@ def _compare(period: BillingPeriod, own: Figures, stripe: Stripe, *, now: dateti
     return Checked(period, own, held, differences, unknown)
 
 
+def _resolve(chunk: list[Checked], *, now: datetime) -> None:
+    agreed = [one.period.pk for one in chunk if not (one.differences or one.unknown)]
+    Drift.objects.filter(period__in=agreed, resolved_at=None).update(resolved_at=now)
+
+
 def _store(checked: Checked, *, now: datetime) -> None:
-    unresolved = Drift.objects.filter(period=checked.period, resolved_at=None)
-    if not checked.differences:
-        if not checked.unknown:
-            unresolved.update(resolved_at=now)
-        return
     found = {
         "reason": checked.differences[0].reason,
         "differences": "\n".join(difference.sentence for difference in checked.differences),

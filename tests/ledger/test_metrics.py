@@ -158,7 +158,7 @@ class TestValues:
         for name in ("acme", "globex"):
             make_subscriber(name)
             # The clock's, and the gauges' own.
-            with django_assert_num_queries(5):
+            with django_assert_num_queries(6):
                 list(gauges.read(now=clock.now()))
 
 

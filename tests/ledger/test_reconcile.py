@@ -11,6 +11,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from bencher import clock
 from billing import close, gateway, reconcile, tasks
@@ -326,6 +327,19 @@ class TestRows:
         assert before == [
             list(model.objects.values()) for model in (MeterEvent, Statement, Settlement)
         ]
+
+    def test_statements_do_not_grow_with_the_periods(
+        self, customer: Customer, shop: Sandbox
+    ) -> None:
+        def statements() -> int:
+            with CaptureQueriesContext(connection) as captured:
+                list(reconcile.run(now=clock.now()))
+            return len(captured)
+
+        two_periods = statements()
+        subscribe("globex", shop).night()
+
+        assert statements() == two_periods
 
     def test_stripe_failing_for_one_does_not_stop_the_others(
         self, customer: Customer, shop: Sandbox, monkeypatch: pytest.MonkeyPatch
