@@ -106,7 +106,10 @@ def make_period(
     ends_at: datetime,
     kind: BillingPeriod.Kind = BillingPeriod.Kind.PAID,
 ) -> BillingPeriod:
-    """Create an open period of a plan, and raise the fence to it as opening one does."""
+    """Create an open period of a plan, and raise the fence as opening one does.
+
+    That is to the start of the oldest one that is not closed.
+    """
     period = BillingPeriod.objects.create(
         organization=plan.organization,
         plan=plan,
@@ -118,8 +121,9 @@ def make_period(
         kind=kind,
         basis="private",
     )
+    not_closed = BillingPeriod.objects.filter(organization=plan.organization, state="open")
     with transaction.atomic():
-        fence.raise_to(plan.organization_id, starts_at)
+        fence.raise_to(plan.organization_id, not_closed.earliest("starts_at").starts_at)
     return period
 
 

@@ -250,7 +250,7 @@ class TestMissedPeriods:
         with pytest.raises(close.OlderPeriodError):
             close.close(younger.pk, now=clock.now())
 
-        assert Fence.objects.get(organization=older.organization).at == younger.starts_at
+        assert Fence.objects.get(organization=older.organization).at == older.starts_at
 
 
 class TestMidPeriod:
