@@ -1,6 +1,5 @@
 """What could move money in the wrong way: edges of time, of visibility, and of size."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -168,7 +167,7 @@ class TestPeriodMovesWhileClosing:
     """Stripe is followed between the two transactions of a close."""
 
     @pytest.fixture
-    def moving(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    def moving(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         """Return values that the period takes once its fence is raised."""
         values: dict[str, Any] = {}
         raise_to = fence.raise_to
