@@ -21,10 +21,16 @@ NIGHTLY = ("sweep", "reconcile")
 
 _CLOSED = "billing_statement statement JOIN billing_billingperiod period ON period.id = period_id"
 
-# A statement, its lines and its settlement are final by triggers against UPDATE, DELETE and
-# TRUNCATE, whose bits in pg_trigger are these.
+# These tables are final by triggers against UPDATE, DELETE and TRUNCATE, which have these bits in
+# pg_trigger; the ones of foreign keys, which are internal, have them too.
 _CHANGES = 16 + 8 + 32
-_FINAL = ("billing_statement", "billing_statementline", "billing_settlement")
+_FINAL = (
+    "billing_statement",
+    "billing_statementline",
+    "billing_settlement",
+    "billing_correction",
+    "billing_correctiondecision",
+)
 
 _FIGURES = f"""
 SELECT
@@ -47,7 +53,8 @@ SELECT
        AND settled_at > %(now)s - interval '62 days'),
     (SELECT count(*) FROM unnest(%(final)s::text[]) final
      WHERE (SELECT coalesce(bit_or(tgtype), 0) FROM pg_trigger
-            WHERE tgrelid = final::regclass AND tgenabled IN ('O', 'A')) & {_CHANGES} <> {_CHANGES})
+            WHERE tgrelid = final::regclass AND tgenabled IN ('O', 'A') AND NOT tgisinternal
+           ) & {_CHANGES} <> {_CHANGES})
 """  # noqa: S608 - constants of this module
 
 

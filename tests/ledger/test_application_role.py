@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from django.db import ProgrammingError, connection, connections, transaction
+from django.db import IntegrityError, ProgrammingError, connection, connections, transaction
 from psycopg import sql
 
 from bencher import clock
-from billing import close, reconcile, sweep
+from billing import close, gauges, reconcile, sweep
 from billing.models import BillingPeriod, Settlement, Statement
 from tests.billing.conftest import make_subscriber, report
 from tests.databases import ROOT
@@ -75,17 +75,20 @@ def statement(_as_application: None) -> Statement:
 
 
 ATTACKS = [
-    attack.format(table=table)
-    for table in ("billing_statement", "billing_statementline", "billing_settlement")
+    attack.format(table=table, column=column)
+    for table, column in [
+        (table, "correction_id" if table == "billing_correctiondecision" else "id")
+        for table in gauges._FINAL
+    ]
     for attack in (
-        "UPDATE {table} SET id = id",
+        "UPDATE {table} SET {column} = {column}",
         "DELETE FROM {table}",
         "TRUNCATE {table} CASCADE",
         "ALTER TABLE {table} DISABLE TRIGGER USER",
         "DROP TRIGGER {table}_is_final ON {table}",
         "DROP TABLE {table} CASCADE",
         "ALTER TABLE {table} OWNER TO CURRENT_USER",
-        "CREATE OR REPLACE RULE r AS ON UPDATE TO {table} DO INSTEAD NOTHING",
+        "CREATE RULE r AS ON UPDATE TO {table} DO INSTEAD NOTHING",
     )
 ] + [
     "SET session_replication_role = replica",
@@ -110,4 +113,10 @@ def test_it_does_its_work_and_cannot_falsify_what_is_closed(statement: Statement
         ):
             cursor.execute(attack)
 
+    with (
+        pytest.raises(IntegrityError, match="are final"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("UPDATE billing_statementline SET project_name = 'another'")
     assert Statement.objects.get().series == 3

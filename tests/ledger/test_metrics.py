@@ -134,6 +134,7 @@ class TestValues:
             (
                 "ALTER TABLE billing_statementline DISABLE TRIGGER USER",
                 "DROP TRIGGER billing_settlement_is_not_truncated ON billing_settlement",
+                "DROP TRIGGER billing_correction_is_final ON billing_correction",
             ),
             start=1,
         ):
