@@ -21,7 +21,7 @@ local = PORT='$(PORT)' STRIPE_SANDBOX_PORT='$(STRIPE_SANDBOX_PORT)' PYTHONUNBUFF
 	BILLING_POST_INTERVAL="$${BILLING_POST_INTERVAL:-5}"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run advance test test-full fuzz check lock clean install
+.PHONY: help demo run advance test test-full bench bench-quick fuzz check lock clean install
 
 help: ## list what there is to make
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,15 @@ test: install ## run the tests (ARGS="tests/billing -k close")
 
 test-full: install ## run the tests with many more examples; takes long
 	@HYPOTHESIS_PROFILE=full $(embedded) --no-fsync -- python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+# Benchmarks have a PostgreSQL of their own, with fsync, whose data nobody needs.
+bench_data = BENCHER_DATA_DIR='$(CURDIR)/.benchmarks'
+
+bench: install ## measure what is promised to be fast (ARGS="recount --json bench.json")
+	@$(bench_data) $(embedded) -- python -m tests.performance $(ARGS)
+
+bench-quick: install ## the same, smaller and fewer, in a few minutes
+	@$(bench_data) $(embedded) -- python -m tests.performance --quick $(ARGS)
 
 fuzz: install ## fuzz the adapters for two minutes (ARGS="--seconds 3600")
 	@python -m tests.fuzz $(ARGS)
