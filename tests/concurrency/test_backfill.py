@@ -93,16 +93,23 @@ class TestFill:
     ) -> None:
         before_commit = Pause()
         monkeypatch.setattr(last_seen, "record", before_commit.after(last_seen.record))
-        reporting = begin(lambda: post(report_body(bmf(1), end_time=now - HOUR)))
+        # On branches of their own: reports to one branch wait for each other.
+        slow_body, later_body = (
+            report_body(bmf(1, prefix=prefix), end_time=now - HOUR, branch=prefix)
+            for prefix in ("bench", "later")
+        )
+        reporting = begin(lambda: post(slow_body))
         before_commit.wait_until_reached()
+        # The batch ends at this one, so that it passes over the other unseen, for good.
+        assert post(later_body).status_code == 201
 
         filling = begin(backfill.fill)
         wait_for_lock_waiters()
         before_commit.let_go()
 
         assert done(reporting).status_code == 201
-        assert done(filling).reports in (2, 3)
-        assert ledger() == expected | {"bench_0": now - HOUR}
+        assert done(filling).reports == 3
+        assert ledger() == expected | {"bench_0": now - HOUR, "later_0": now - HOUR}
 
     def test_an_older_report_that_commits_after_its_batch_writes_its_own_rows(
         self,
