@@ -7,6 +7,7 @@ from celery.schedules import crontab
 
 # By then the sweep has been counted, sent and summed up at Stripe.
 _AFTER_SWEEP_MINUTES = 90
+_PRUNE_AFTER_MINUTES = 150
 
 # A run that waited this long is dropped: the next one does the same and more.
 _EVERY_MINUTE = {"schedule": 60.0, "options": {"expires": 55}}
@@ -14,15 +15,23 @@ _EVERY_MINUTE = {"schedule": 60.0, "options": {"expires": 55}}
 
 def beat_schedule(*, sweep_at: time) -> dict[str, dict[str, Any]]:
     """Return Celery's beat schedule, times in UTC."""
-    hour, minute = divmod(sweep_at.hour * 60 + sweep_at.minute + _AFTER_SWEEP_MINUTES, 60)
+
+    def after_sweep(minutes: int) -> crontab:
+        hour, minute = divmod(sweep_at.hour * 60 + sweep_at.minute + minutes, 60)
+        return crontab(hour=hour % 24, minute=minute)
+
     return {
         "nightly sweep": {
             "task": "billing.tasks.nightly_sweep",
-            "schedule": crontab(hour=sweep_at.hour, minute=sweep_at.minute),
+            "schedule": after_sweep(0),
         },
         "reconcile": {
             "task": "billing.tasks.nightly_reconcile",
-            "schedule": crontab(hour=hour % 24, minute=minute),
+            "schedule": after_sweep(_AFTER_SWEEP_MINUTES),
+        },
+        "prune": {
+            "task": "billing.tasks.nightly_prune",
+            "schedule": after_sweep(_PRUNE_AFTER_MINUTES),
         },
         "pre-close": {"task": "billing.tasks.pre_close", **_EVERY_MINUTE},
         "close": {"task": "billing.tasks.close_periods", **_EVERY_MINUTE},

@@ -54,6 +54,7 @@ _sweep_at: str = env.str("BILLING_SWEEP_AT", "03:00")
 PRO_TRIAL_DAYS: int = env.int("PRO_TRIAL_DAYS", 30)
 PLAN_GRACE_DAYS: int = env.int("PLAN_GRACE_DAYS", 14)
 EVIDENCE_MONTHS: int = env.int("EVIDENCE_MONTHS", 18)
+OUTBOX_KEEP_DAYS: int = env.int("OUTBOX_KEEP_DAYS", 90)
 
 # Stripe. Without a key nothing is sold, and everything else works.
 STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY", "")

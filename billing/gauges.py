@@ -34,6 +34,9 @@ _FINAL = (
 
 _FIGURES = f"""
 SELECT
+    -- What adds up has no period: as long as the longest one, and its invoice, may take.
+    (SELECT count(*) FROM billing_meterevent
+     WHERE source_uuid IS NOT NULL AND rejected_at > %(now)s - interval '62 days') +
     -- By customer, which the outbox has an index for.
     (SELECT count(*) FROM billing_billingperiod period
      JOIN billing_billingcustomer customer ON customer.organization_id = period.organization_id
@@ -41,6 +44,8 @@ SELECT
                                   AND event.period_id = period.id
      WHERE event.rejected_at IS NOT NULL AND event.superseded_at IS NULL
        AND period.state <> 'settled'),
+    (SELECT count(*) FROM billing_meterevent WHERE undecided_at IS NOT NULL AND sent_at IS NULL),
+    (SELECT count(*) FROM billing_senderlease WHERE paused_why <> ''),
     (SELECT count(*) FROM billing_billingperiod WHERE state = 'open' AND ends_at <= %(now)s),
     (SELECT coalesce(extract(epoch FROM %(now)s - min(ends_at)), 0)
      FROM billing_billingperiod WHERE state = 'open' AND ends_at <= %(now)s),
@@ -67,6 +72,11 @@ class _Gauge:
 # In the order of the statement's columns.
 _SINGLE = (
     _Gauge("bencher_outbox_rejected", "Meter events that Stripe rejected, of unsettled periods."),
+    _Gauge(
+        "bencher_outbox_undecided",
+        "Meter events of which nobody knows whether Stripe has them, to be settled.",
+    ),
+    _Gauge("bencher_sending_paused", "Whether sending pauses (1), because Stripe refuses our key."),
     _Gauge("bencher_periods_to_close", "Periods that have ended and are not closed."),
     _Gauge(
         "bencher_periods_to_close_oldest_age_seconds",

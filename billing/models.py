@@ -349,13 +349,19 @@ class BillingPeriod(models.Model):
         return f"{self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
 
 
+# Of the outbox: what is still to be sent, and nothing else.
+TO_SEND = Q(sent_at=None, rejected_at=None, superseded_at=None, undecided_at=None)
+
+
 class MeterEvent(models.Model):
     """The outbox: nothing is posted to Stripe that is not stored here first."""
 
     class Meter(models.TextChoices):
-        """Stripe's meters that we post to."""
+        """Stripe's meters that we post to: of the first the last value counts, others add up."""
 
         ACTIVE_SERIES = "active_series"
+        METRICS = "metrics"
+        RUNNER_MINUTES = "runner_minutes"
 
     class Reason(models.TextChoices):
         """What made us post."""
@@ -365,6 +371,17 @@ class MeterEvent(models.Model):
         PRE_CLOSE = "pre-close", "shortly before the end"
         CLOSE = "close", "period closed"
         MANUAL = "manual", "by hand"
+        USAGE = "usage", "a report, or minutes of a runner"
+
+    class State(models.TextChoices):
+        """How far an event has come: the first of these that is true of it."""
+
+        SENT = "sent", "sent"
+        EXPIRED = "expired", "expired: Stripe takes nothing so old"
+        REJECTED = "rejected", "rejected by Stripe"
+        SUPERSEDED = "superseded", "superseded by a newer value"
+        UNDECIDED = "undecided", "undecided: nobody knows whether Stripe has it"
+        WAITING = "waiting", "waiting"
 
     meter = models.CharField(max_length=16, choices=Meter)
     organization = models.ForeignKey(
@@ -374,7 +391,18 @@ class MeterEvent(models.Model):
         BillingCustomer, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     period = models.ForeignKey(
-        BillingPeriod, on_delete=models.PROTECT, related_name="meter_events", db_index=False
+        BillingPeriod,
+        on_delete=models.PROTECT,
+        related_name="meter_events",
+        db_index=False,
+        null=True,
+        blank=True,
+        help_text="Whose count it is; empty where values add up.",
+    )
+    source_uuid = models.UUIDField(
+        null=True,
+        blank=True,
+        help_text="The report or the call about runner minutes that it stands for.",
     )
     value = models.PositiveBigIntegerField()
     timestamp = models.DateTimeField(help_text="The instant within the period it stands for.")
@@ -385,9 +413,27 @@ class MeterEvent(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="On the real clock.")
     claimed_at = models.DateTimeField(null=True, blank=True, help_text="On the real clock.")
+    claim = models.UUIDField(
+        null=True, blank=True, help_text="Who claimed it last: nobody else's outcome is stored."
+    )
+    unanswered_since = models.DateTimeField(
+        null=True, blank=True, help_text="The first attempt that Stripe may have applied unseen."
+    )
     sent_at = models.DateTimeField(null=True, blank=True)
     rejected_at = models.DateTimeField(null=True, blank=True)
+    expired_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was too old for Stripe, which rejects it."
+    )
     superseded_at = models.DateTimeField(null=True, blank=True)
+    undecided_at = models.DateTimeField(
+        null=True, blank=True, help_text="When sending it again began to risk billing twice."
+    )
+    missing_at = models.DateTimeField(
+        null=True, blank=True, help_text="When Stripe's meter was seen not to hold it."
+    )
+    resends = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How often staff had it sent again."
+    )
     answer = models.JSONField(null=True, blank=True, help_text="What Stripe said last.")
 
     class Meta:
@@ -396,6 +442,11 @@ class MeterEvent(models.Model):
                 fields=["customer", "meter", "period", "timestamp"],
                 condition=Q(meter="active_series"),
                 name="one_value_per_meter_period_and_second",
+            ),
+            models.UniqueConstraint(
+                fields=["meter", "source_uuid"],
+                condition=~Q(source_uuid=None),
+                name="one_event_per_meter_and_source",
             ),
             models.UniqueConstraint(
                 fields=["period", "sweep_date"],
@@ -412,26 +463,67 @@ class MeterEvent(models.Model):
                 | (~Q(reason="sweep") & Q(sweep_date=None)),
                 name="sweep_events_have_a_date",
             ),
-            models.CheckConstraint(condition=Q(meter__in=["active_series"]), name="meter_is_known"),
             models.CheckConstraint(
-                condition=Q(reason__in=["hint", "sweep", "pre-close", "close", "manual"]),
+                condition=Q(meter="active_series", period__isnull=False, source_uuid=None)
+                | Q(
+                    meter__in=["metrics", "runner_minutes"],
+                    period=None,
+                    source_uuid__isnull=False,
+                    reason="usage",
+                    superseded_at=None,
+                ),
+                name="meter_event_says_what_it_stands_for",
+            ),
+            models.CheckConstraint(
+                condition=Q(undecided_at=None) | ~Q(meter="active_series"),
+                name="only_what_adds_up_is_undecided",
+            ),
+            models.CheckConstraint(
+                condition=Q(expired_at=None) | Q(rejected_at__isnull=False),
+                name="expired_events_are_rejected",
+            ),
+            models.CheckConstraint(
+                condition=Q(reason__in=["hint", "sweep", "pre-close", "close", "manual", "usage"]),
                 name="meter_event_reason_is_known",
             ),
         ]
         indexes = [
+            # What the sender claims from; as small as what waits, however much was sent.
             models.Index(
-                fields=["next_attempt_at"],
-                condition=Q(sent_at=None, rejected_at=None, superseded_at=None),
-                name="meter_events_waiting",
+                fields=["customer", "meter"], condition=TO_SEND, name="meter_events_to_send"
             ),
             # The organization's outbox, newest first.
             models.Index(
                 fields=["organization", "counted_at"], name="meter_events_by_organization"
             ),
+            models.Index(
+                fields=["undecided_at"],
+                condition=~Q(undecided_at=None),
+                name="meter_events_undecided",
+            ),
+            # What an undecided one is settled by.
+            models.Index(
+                fields=["customer", "meter", "timestamp"],
+                condition=~Q(source_uuid=None),
+                name="meter_events_that_add_up",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.meter} = {self.value}"
+
+    @property
+    def state(self) -> State:
+        """Return how far it has come."""
+        state = self.State
+        reached = {
+            state.SENT: self.sent_at,
+            state.EXPIRED: self.expired_at,
+            state.REJECTED: self.rejected_at,
+            state.SUPERSEDED: self.superseded_at,
+            state.UNDECIDED: self.undecided_at,
+        }
+        return next((one for one, at in reached.items() if at is not None), state.WAITING)
 
 
 class SenderLease(models.Model):
@@ -440,6 +532,12 @@ class SenderLease(models.Model):
     id = models.SmallIntegerField(primary_key=True, default=1)
     holder = models.UUIDField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    paused_until = models.DateTimeField(
+        null=True, blank=True, help_text="Nobody sends before; on the real clock."
+    )
+    paused_why = models.CharField(
+        max_length=500, blank=True, db_default="", help_text="Empty while Stripe takes our key."
+    )
 
     class Meta:
         constraints = [

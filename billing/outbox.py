@@ -1,128 +1,182 @@
 """The sender: takes stored meter events to Stripe, each at least once, in order per customer.
 
 One sender at a time holds a lease, so one limiter and one order suffice. An event is claimed by a
-committed update, sent outside any transaction, and its answer is stored in another. For a meter
-that keeps the last value, "identifier already exists" means it was delivered before. Leases and
-back-off run on the real clock: they bound real waiting.
+committed update, sent outside any transaction, and its answer is stored in another. "Identifier
+already exists" means it was delivered before. Leases and back-off run on the real clock: they
+bound real waiting.
 """
 
 import logging
-import random
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
 
-import msgspec
-from django.db import connection, transaction
+from django.db import connection
 
 from bencher import clock
-from billing import gateway
+from billing import claims, gateway
+from billing.claims import Attempt, Claimed, Outcome
+from billing.lease import Lease
 
 logger = logging.getLogger(__name__)
 
-# Longer than a batch in which every call times out.
-LEASE_SECONDS = 300
-BATCH = 100
 THREADS = 16
 # Under Stripe's 1,000 a second in live mode; test mode counts toward the general limit of 25.
 LIVE_EVENTS_PER_SECOND = 900
 TEST_EVENTS_PER_SECOND = 20
-MAX_BACKOFF_SECONDS = 900
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """An event that this sender is about to send."""
-
-    id: int
-    meter: str
-    stripe_customer_id: str
-    value: int
-    timestamp: datetime
-    identifier: str
-    attempts: int
-    is_closing: bool
+# A crash forgets at most so many answers, and costs so many repeats.
+_STORED_AT_ONCE = 50
+_LOST_ORDER = (Outcome.UNANSWERED, Outcome.PUT_OFF, Outcome.KEY_REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """How a round of sending went."""
+    """How sending went; what another sender took over meanwhile is not counted."""
 
     delivered: int = 0
     retried: int = 0
     rejected: int = 0
-
-
-# One event per customer and meter at a time: Stripe refuses a second call in flight, and a later
-# value must not overtake an earlier one. What a dead sender left half sent goes first, then
-# closing events: an invoice waits for them.
-_CLAIM = """
-UPDATE billing_meterevent event
-SET claimed_at = statement_timestamp(), attempts = event.attempts + 1
-FROM billing_billingcustomer customer
-WHERE customer.id = event.customer_id AND event.id IN (
-    SELECT id FROM (
-        SELECT DISTINCT ON (customer_id, meter) id, reason = 'close' AS closing, timestamp,
-               next_attempt_at
-        FROM billing_meterevent
-        WHERE sent_at IS NULL AND rejected_at IS NULL AND superseded_at IS NULL
-        ORDER BY customer_id, meter, claimed_at IS NULL, reason <> 'close', timestamp
-    ) first
-    -- Looked at outside: what waits for its next attempt is not overtaken by a later value.
-    WHERE next_attempt_at IS NULL OR next_attempt_at <= statement_timestamp()
-    ORDER BY closing DESC, timestamp
-    LIMIT %(batch)s
-)
-RETURNING event.id, event.meter, customer.stripe_customer_id, event.value, event.timestamp,
-          event.identifier, event.attempts, event.reason = 'close' AS is_closing
-"""
-
-_LEASE = """
-INSERT INTO billing_senderlease AS lease (id, holder, expires_at)
-VALUES (1, %(holder)s, clock_timestamp() + %(seconds)s * interval '1 second')
-ON CONFLICT (id) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
-WHERE lease.holder = excluded.holder OR lease.expires_at IS NULL
-   OR lease.expires_at <= clock_timestamp()
-RETURNING 1
-"""
+    undecided: int = 0
 
 
 def send(stripe: gateway.Gateway, *, per_second: float) -> Sent:
-    """Send everything that is due; returns at once where another sender holds the lease."""
-    holder = uuid4()
-    total = Sent()
-    if not _hold_lease(holder):
-        return total
+    """Send everything that is due, at most so many calls a second.
+
+    Returns at once where another sender holds the lease, or Stripe did not take our key of late.
+    """
+    lease = Lease()
+    if not lease.hold():
+        return Sent()
+    sender = _Sender(stripe, lease, limiter(per_second))
     try:
-        while _hold_lease(holder) and (claimed := _claim()):
-            total = _add(total, _send(stripe, claimed, per_second=per_second))
+        sender.retire()
+        while not sender.is_stopped and lease.hold():
+            claimed = claims.claim(batch=1 if lease.is_probing else claims.BATCH)
+            if not claimed:
+                break
+            sender.send(claimed)
     finally:
-        _release_lease(holder)
-    return total
+        lease.release()
+    return sender.sent()
 
 
-def _send(stripe: gateway.Gateway, claimed: Sequence[Claimed], *, per_second: float) -> Sent:
-    wait = _limiter(per_second)
+class _Sender:
+    """One run of sending."""
 
-    def one(event: Claimed) -> tuple[Claimed, str, gateway.Answer]:
-        wait()
-        return event, *_post(stripe, event)
+    def __init__(self, stripe: gateway.Gateway, lease: Lease, wait: Callable[[], None]) -> None:
+        self._stripe = stripe
+        self._lease = lease
+        self._wait = wait
+        self._stopped = threading.Event()
+        self._counts: Counter[str] = Counter()
 
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        outcomes = list(pool.map(one, claimed))
-    _store(outcomes)
-    counts = dict.fromkeys(("delivered", "retried", "rejected"), 0)
-    for _, outcome, _ in outcomes:
-        counts[outcome] += 1
-    return Sent(**counts)
+    @property
+    def is_stopped(self) -> bool:
+        """Tell whether nothing more is to be claimed."""
+        return self._stopped.is_set()
+
+    def sent(self) -> Sent:
+        """Return how it went so far."""
+        count = self._counts
+        return Sent(
+            delivered=count[Outcome.DELIVERED],
+            retried=count[Outcome.UNANSWERED] + count[Outcome.PUT_OFF],
+            rejected=count[Outcome.REJECTED] + count[Outcome.EXPIRED],
+            undecided=count["undecided"],
+        )
+
+    def retire(self) -> None:
+        """Take out what must not be sent any more, loudly."""
+        for event in (expired := claims.expire()):
+            logger.critical("meter event expired and is not billed", extra={"event": event})
+        for event in (undecided := claims.leave_undecided()):
+            logger.error("nobody knows whether Stripe has an event", extra={"event": event})
+        self._counts[Outcome.EXPIRED] += len(expired)
+        self._counts["undecided"] += len(undecided)
+
+    def send(self, claimed: Sequence[Claimed]) -> None:
+        """Send a batch, its streams side by side, and store the answers as they come."""
+        with ThreadPoolExecutor(max_workers=THREADS) as pool:
+            running = [pool.submit(self._stream, stream) for stream in _streams(claimed)]
+            try:
+                done: list[Attempt] = []
+                for future in as_completed(running):
+                    done += future.result()
+                    if len(done) >= _STORED_AT_ONCE:
+                        self._store(done)
+                        done = []
+                self._store(done)
+            except BaseException:
+                # What is under way ends, and nothing more begins.
+                self._stopped.set()
+                raise
+
+    def _stream(self, events: Iterable[Claimed]) -> list[Attempt]:
+        """Send the events of one customer and meter one by one, up to the first failure."""
+        attempts: list[Attempt] = []
+        is_cut = False
+        for event in events:
+            is_cut = is_cut or self.is_stopped
+            if not is_cut:
+                self._wait()
+            if is_cut or not self._lease.allows_calls():
+                attempts.append(Attempt(event, Outcome.UNTRIED, None))
+                continue
+            attempt = _attempt(self._stripe, event)
+            attempts.append(attempt)
+            is_cut = attempt.outcome in _LOST_ORDER
+            if attempt.outcome is Outcome.KEY_REFUSED:
+                self._stopped.set()
+        return attempts
+
+    def _store(self, attempts: Sequence[Attempt]) -> None:
+        if not attempts:
+            return
+        stored = claims.store(attempts)
+        for attempt in attempts:
+            if attempt.event.id in stored:
+                self._counts[attempt.outcome] += 1
+                _tell(attempt)
+            elif attempt.outcome is not Outcome.UNTRIED:
+                logger.warning(
+                    "another sender took an event over", extra={"event": attempt.event.id}
+                )
+        self._heed_key(attempts)
+
+    def _heed_key(self, attempts: Sequence[Attempt]) -> None:
+        refused = [found for found in attempts if found.outcome is Outcome.KEY_REFUSED]
+        if refused:
+            answer = refused[0].answer or {}
+            logger.critical("sending pauses: Stripe refuses our key", extra={"answer": answer})
+            self._lease.pause(str(answer.get("message", "")) or "Stripe refuses our key.")
+        elif self._lease.is_probing and any(
+            found.outcome in (Outcome.DELIVERED, Outcome.REJECTED) for found in attempts
+        ):
+            self._lease.go_on()
 
 
-def _post(stripe: gateway.Gateway, event: Claimed) -> tuple[str, gateway.Answer]:
+def _streams(claimed: Iterable[Claimed]) -> Iterator[list[Claimed]]:
+    streams: dict[tuple[str, str], list[Claimed]] = defaultdict(list)
+    for event in claimed:
+        streams[event.stripe_customer_id, event.meter].append(event)
+    for stream in streams.values():
+        yield sorted(stream, key=lambda event: event.place)
+
+
+def _attempt(stripe: gateway.Gateway, event: Claimed) -> Attempt:
+    try:
+        return Attempt(event, *_post(stripe, event))
+    except Exception as error:
+        # One event that can't even be asked about must not keep the others back.
+        logger.exception("meter event could not be sent", extra={"event": event.id})
+        return Attempt(event, Outcome.UNANSWERED, {"message": repr(error)})
+
+
+def _post(stripe: gateway.Gateway, event: Claimed) -> tuple[Outcome, gateway.Answer]:
     try:
         answer = stripe.post_meter_event(
             event_name=event.meter,
@@ -131,70 +185,36 @@ def _post(stripe: gateway.Gateway, event: Claimed) -> tuple[str, gateway.Answer]
             timestamp=event.timestamp,
             identifier=event.identifier,
         )
+    except gateway.KeyRefusedError as error:
+        return Outcome.KEY_REFUSED, error.answer
     except gateway.TemporaryError as error:
-        return "retried", error.answer
+        # Too many calls: the one thing that Stripe says instead of doing what it was asked.
+        is_certain = error.answer.get("status") == 429
+        return Outcome.PUT_OFF if is_certain else Outcome.UNANSWERED, error.answer
     except gateway.RefusedError as error:
-        if error.is_duplicate:
-            return "delivered", error.answer
-        logger.error("meter event refused", extra={"event": event.id, "answer": error.answer})
-        return "rejected", error.answer
-    return "delivered", answer
+        return _refused(error), error.answer
+    return Outcome.DELIVERED, answer
 
 
-def _store(outcomes: Sequence[tuple[Claimed, str, gateway.Answer]]) -> None:
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            UPDATE billing_meterevent event
-            SET answer = outcome.answer::jsonb,
-                sent_at = CASE WHEN outcome.kind = 'delivered' THEN {clock.sql()} END,
-                rejected_at = CASE WHEN outcome.kind = 'rejected' THEN {clock.sql()} END,
-                claimed_at = CASE WHEN outcome.kind = 'retried' THEN NULL
-                                  ELSE event.claimed_at END,
-                next_attempt_at = CASE WHEN outcome.kind = 'retried' THEN statement_timestamp()
-                                            + outcome.delay * interval '1 second' END
-            FROM unnest(%(ids)s::bigint[], %(kinds)s::text[], %(answers)s::text[],
-                        %(delays)s::float8[]) AS outcome (id, kind, answer, delay)
-            WHERE event.id = outcome.id AND event.sent_at IS NULL
-            """,  # noqa: S608 - the clock is an expression of our own
-            {
-                "ids": [event.id for event, _, _ in outcomes],
-                "kinds": [kind for _, kind, _ in outcomes],
-                "answers": [msgspec.json.encode(answer).decode() for _, _, answer in outcomes],
-                "delays": [_backoff(event.attempts) for event, _, _ in outcomes],
-            },
-        )
+def _refused(error: gateway.RefusedError) -> Outcome:
+    if error.is_duplicate:
+        return Outcome.DELIVERED
+    too_old = error.answer.get("code") == "timestamp_too_far_in_past" or (
+        "more than 35 days in past" in str(error.answer.get("message"))
+    )
+    return Outcome.EXPIRED if too_old else Outcome.REJECTED
 
 
-def _backoff(attempts: int) -> float:
-    # Full jitter: a crowd of retries must not come back at one instant.
-    return random.uniform(0.5, min(MAX_BACKOFF_SECONDS, 2.0**attempts))  # noqa: S311
+def _tell(attempt: Attempt) -> None:
+    extra = {"event": attempt.event.id, "answer": attempt.answer}
+    if attempt.outcome is Outcome.REJECTED:
+        logger.error("meter event refused", extra=extra)
+    elif attempt.outcome is Outcome.EXPIRED:
+        logger.critical("meter event expired and is not billed", extra=extra)
 
 
-def _claim() -> list[Claimed]:
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"batch": BATCH})
-        claimed = [Claimed(*row) for row in cursor.fetchall()]
-    # An UPDATE returns its rows in no order.
-    return sorted(claimed, key=lambda event: (not event.is_closing, event.timestamp))
-
-
-def _hold_lease(holder: UUID) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(_LEASE, {"holder": holder, "seconds": LEASE_SECONDS})
-        return cursor.fetchone() is not None
-
-
-def _release_lease(holder: UUID) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE billing_senderlease SET expires_at = clock_timestamp() WHERE holder = %s",
-            [holder],
-        )
-
-
-def _limiter(per_second: float) -> Callable[[], None]:
-    """Return a function that waits until one more call may be made."""
+def limiter(per_second: float) -> Callable[[], None]:
+    """Return a function that waits until one more call may be made; for all threads together."""
     lock, interval = threading.Lock(), 1 / per_second
     free_at = time.monotonic()
 
@@ -208,22 +228,13 @@ def _limiter(per_second: float) -> Callable[[], None]:
     return wait
 
 
-def _add(total: Sent, more: Sent) -> Sent:
-    return Sent(
-        delivered=total.delivered + more.delivered,
-        retried=total.retried + more.retried,
-        rejected=total.rejected + more.rejected,
-    )
-
-
 def waiting() -> dict[str, Any]:
     """Return how many events wait and how old the oldest count among them is, in seconds."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             SELECT count(*), extract(epoch FROM {clock.sql()} - min(counted_at))
-            FROM billing_meterevent
-            WHERE sent_at IS NULL AND rejected_at IS NULL AND superseded_at IS NULL
+            FROM billing_meterevent WHERE {claims.TO_SEND}
             """  # noqa: S608 - the clock is an expression of our own
         )
         row = cursor.fetchone()

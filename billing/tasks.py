@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,7 @@ from billing import (
     noticing,
     outbox,
     posting,
+    pruning,
     reconcile,
     runs,
     second_subscriptions,
@@ -110,6 +112,15 @@ def nightly_reconcile(**_: object) -> None:
             result["differ"] += bool(checked.differences)
             result["unknown"] += bool(checked.unknown)
         run.result = result
+
+
+@shared_task
+def nightly_prune(**_: object) -> None:
+    """Remove old values that were never sent, because a newer one took their place."""
+    now = clock.now()
+    with runs.recorded("prune", now=now) as run:
+        kept = timedelta(days=settings.OUTBOX_KEEP_DAYS)
+        run.result = {"removed": pruning.prune(now=now, keep=kept)}
 
 
 @shared_task

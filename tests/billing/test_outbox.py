@@ -1,14 +1,13 @@
 """Sending what is stored, over real HTTP to the Stripe sandbox."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
 from bencher import clock
-from billing import gateway, outbox, posting
+from billing import claims, gateway, outbox, posting
 from billing.models import BillingCustomer, MeterEvent, Plan
 from tests.billing.conftest import make_subscriber, report
 from tests.stripe_sandbox import Sandbox
@@ -84,14 +83,15 @@ class TestSend:
         plan, _ = make_subscriber("acme")
         at_stripe(plan)
         event = post(plan)
-        MeterEvent.objects.update(timestamp=clock.now() - timedelta(days=40))
+        (meter,) = (one for one in gateway.connect().meters() if one.event_name == event.meter)
+        shop.state.tables["billing.meter"][meter.id]["status"] = "inactive"
 
         assert send() == outbox.Sent(rejected=1)
 
         event.refresh_from_db()
-        assert event.rejected_at is not None
+        assert (event.state, event.expired_at) == ("rejected", None)
         assert event.answer is not None
-        assert "35" in event.answer["message"]
+        assert "archived" in event.answer["message"]
         assert send() == outbox.Sent()
 
     def test_an_unreachable_stripe_is_tried_again_later(
@@ -141,7 +141,7 @@ class TestSend:
             post(plan)
         MeterEvent.objects.filter(organization=plans[2].organization).update(reason="close")
 
-        first = outbox._claim()[0]
+        first = claims.claim(batch=10)[0]
 
         assert first.stripe_customer_id == (
             BillingCustomer.objects.get(organization=plans[2].organization).stripe_customer_id
@@ -172,7 +172,7 @@ class TestOutcome:
             monkeypatch.setattr(stripe, "post_meter_event", refuse)
             plan, _ = make_subscriber("acme")
             post(plan)
-            (claimed,) = outbox._claim()
+            (claimed,) = claims.claim(batch=10)
             return outbox._post(stripe, claimed)[0]
 
         return answer
@@ -180,8 +180,10 @@ class TestOutcome:
     @pytest.mark.parametrize(
         ("error", "outcome"),
         [
-            (gateway.TemporaryError("slow", {"status": 429}), "retried"),
-            (gateway.TemporaryError("fault", {"status": 500}), "retried"),
+            (gateway.TemporaryError("slow", {"status": 429}), "put_off"),
+            (gateway.TemporaryError("fault", {"status": 500}), "unanswered"),
+            (gateway.TemporaryError("no answer", {"status": None}), "unanswered"),
+            (gateway.KeyRefusedError("key", {"status": 401}), "key_refused"),
             (gateway.RefusedError("bad", {"status": 400, "message": "no such meter"}), "rejected"),
             (
                 gateway.RefusedError(

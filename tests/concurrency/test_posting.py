@@ -1,5 +1,8 @@
 """Closing, sweeping, hinting and sending, each twice at the same moment."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from datetime import date, timedelta
 
@@ -241,6 +244,33 @@ class TestSend:
         answered.let_go()
 
         assert (second.delivered, second.rejected, second.retried) == (5, 0, 0)
-        assert done(first).delivered == 5
+        assert done(first) == outbox.Sent(), "what it learned too late is not stored"
         assert self.applied(shop) == {event.identifier: 1 for event in events}
         assert not MeterEvent.objects.exclude(rejected_at=None, next_attempt_at=None).exists()
+
+    def test_two_processes_deliver_each_event_once(
+        self, committed_db: str, shop: Sandbox, events: list[MeterEvent]
+    ) -> None:
+        shop.switches.meter_event_latency = 0.02
+        environment = {
+            **os.environ,
+            "DATABASE_URL": committed_db,
+            "DJANGO_SETTINGS_MODULE": "bencher.settings",
+        }
+        send = (
+            "import django; django.setup();"
+            "from billing import gateway, outbox;"
+            "print(outbox.send(gateway.connect(), per_second=1000).delivered)"
+        )
+
+        senders = [
+            subprocess.Popen(
+                [sys.executable, "-c", send], env=environment, stdout=subprocess.PIPE, text=True
+            )
+            for _ in range(2)
+        ]
+        delivered = [int(sender.communicate(timeout=60)[0]) for sender in senders]
+
+        assert sum(delivered) == 5
+        assert self.applied(shop) == {event.identifier: 1 for event in events}
+        assert not MeterEvent.objects.filter(sent_at=None).exists()

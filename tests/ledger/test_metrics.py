@@ -58,6 +58,8 @@ class TestValues:
             "bencher_outbox_waiting",
             "bencher_outbox_oldest_age_seconds",
             "bencher_outbox_rejected",
+            "bencher_outbox_undecided",
+            "bencher_sending_paused",
             "bencher_periods_to_close",
             "bencher_periods_to_close_oldest_age_seconds",
             "bencher_closings_unverified",
