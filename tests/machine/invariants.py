@@ -90,12 +90,13 @@ def _events(world: World, tenant: Tenant) -> None:
     events = MeterEvent.objects.filter(organization=tenant.organization).select_related("period")
     by_period: dict[int, list[MeterEvent]] = {}
     for event in events.order_by("timestamp"):
+        assert event.period is not None
         start, end = event.period.starts_at, event.period.ends_at
         assert start <= event.timestamp < end
         # No event lies in a minute that contains a bound of the period.
         minute = event.timestamp.replace(second=0, microsecond=0)
         assert minute >= start and minute + MINUTE <= end  # noqa: PT018
-        by_period.setdefault(event.period_id, []).append(event)
+        by_period.setdefault(event.period.pk, []).append(event)
     for ordered in by_period.values():
         for before, after in pairwise(ordered):
             assert before.timestamp < after.timestamp

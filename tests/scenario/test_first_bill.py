@@ -129,6 +129,7 @@ class TestFirstBill:
             hint = MeterEvent.objects.latest("timestamp")
             assert (hint.reason, hint.value) == ("hint", 300)
             assert hint.sent_at is not None
+            assert hint.period is not None
             assert held(sandbox, hint.period) == 300
             assert customer.figure() == "300"
 
