@@ -54,7 +54,11 @@ def at_period_end(plan: Plan, *, cancel: bool, now: datetime) -> Plan:
     """
     if plan.ended_at is not None:
         raise AlreadyEndedError("The plan has ended already.")
-    found = gateway.connect().set_cancel_at_period_end(plan.stripe_subscription_id, cancel=cancel)
+    stripe = gateway.connect()
+    if cancel:
+        # One that is to become Pro next month is under a schedule, which Stripe wants gone first.
+        stripe.release_from_schedule(plan.stripe_subscription_id)
+    found = stripe.set_cancel_at_period_end(plan.stripe_subscription_id, cancel=cancel)
     logger.info("cancellation at period end set", extra={"plan": plan.pk, "cancel": cancel})
     return plans.store(found, asked_at=now)
 

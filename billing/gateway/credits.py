@@ -6,7 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from billing.gateway.client import PAGE, Client, ask, ask_all
-from billing.gateway.reading import instant, instant_or_none, metadata, reference
+from billing.gateway.reading import (
+    instant,
+    instant_or_none,
+    metadata,
+    nothing,
+    reference,
+    seconds,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ class CreditGrant:
     expires_at: datetime | None
     voided_at: datetime | None
     metadata: Mapping[str, str]
+    is_paid_for: bool = False
 
 
 class Credits(Client):
@@ -77,6 +85,19 @@ class Credits(Client):
         parameters: Any = {"customer": customer_id, "limit": PAGE}
         return ask_all(lambda: self._client.v1.billing.credit_grants.list(parameters), _grant)
 
+    def expire_credit_grant(self, grant_id: str, *, at: datetime) -> None:
+        """Let a credit grant end at an instant that is still to come."""
+        ask(
+            lambda: self._client.v1.billing.credit_grants.update(
+                grant_id, {"expires_at": seconds(at)}
+            ),
+            nothing,
+        )
+
+    def void_credit_grant(self, grant_id: str) -> None:
+        """Take back what is left of a credit grant, for good."""
+        ask(lambda: self._client.v1.billing.credit_grants.void_grant(grant_id), nothing)
+
 
 def _note(found: Any) -> CreditNote:
     return CreditNote(
@@ -98,4 +119,5 @@ def _grant(found: Any) -> CreditGrant:
         expires_at=instant_or_none(found.expires_at),
         voided_at=instant_or_none(found.voided_at),
         metadata=metadata(found),
+        is_paid_for=found.category == "paid",
     )

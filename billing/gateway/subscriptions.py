@@ -11,18 +11,22 @@ from billing.gateway.reading import instant, instant_or_none, metadata, referenc
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item of a subscription, with its current period."""
+    """One item of a subscription, with its current period; `meter_id` is empty for a flat fee."""
 
     id: str
     price_id: str
     product_id: str
     starts_at: datetime
     ends_at: datetime
+    meter_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A subscription as Stripe has it now."""
+    """A subscription as Stripe has it now.
+
+    `schedule_id` is that of the schedule that changes it with a coming period; empty without one.
+    """
 
     id: str
     customer_id: str
@@ -33,6 +37,8 @@ class Subscription:
     trial_ends_at: datetime | None
     started_at: datetime
     ended_at: datetime | None
+    schedule_id: str = ""
+    has_discount: bool = False
 
 
 class Subscriptions(Client):
@@ -63,6 +69,11 @@ class Subscriptions(Client):
     def subscriptions_of(self, customer_id: str) -> list[Subscription]:
         """Return every subscription that a customer ever had, newest first."""
         parameters: Any = {"customer": customer_id, "status": "all", "limit": PAGE}
+        return ask_all(lambda: self._client.v1.subscriptions.list(parameters), _subscription)
+
+    def subscriptions_at(self, price_id: str) -> list[Subscription]:
+        """Return the subscriptions that hold a price and are not canceled, newest first."""
+        parameters: Any = {"price": price_id, "limit": PAGE}
         return ask_all(lambda: self._client.v1.subscriptions.list(parameters), _subscription)
 
     def set_cancel_at_period_end(self, subscription_id: str, *, cancel: bool) -> Subscription:
@@ -97,6 +108,7 @@ def _subscription(found: Any) -> Subscription:
             product_id=reference(item.price.product),
             starts_at=instant(item.current_period_start),
             ends_at=instant(item.current_period_end),
+            meter_id=(item.price.recurring and item.price.recurring.meter) or "",
         )
         for item in found["items"].auto_paging_iter()
     )
@@ -110,4 +122,6 @@ def _subscription(found: Any) -> Subscription:
         trial_ends_at=instant_or_none(found.trial_end),
         started_at=instant(found.start_date),
         ended_at=instant_or_none(found.ended_at),
+        schedule_id=reference(found.schedule),
+        has_discount=bool(found.discounts),
     )

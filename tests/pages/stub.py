@@ -67,6 +67,9 @@ class StubStripe:
         self._asked("checkout")
         return self._session()
 
+    def release_from_schedule(self, subscription_id: str) -> None:
+        """Find no schedule."""
+
     def set_cancel_at_period_end(
         self, subscription_id: str, *, cancel: bool
     ) -> gateway.Subscription:

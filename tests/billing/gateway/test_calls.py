@@ -424,6 +424,7 @@ class TestCredits:
             "effective_at": JAN,
             "expires_at": JAN + 9,
             "voided_at": None,
+            "category": "promotional",
             "metadata": {},
         }
         page = {
@@ -445,6 +446,7 @@ class TestSchedules:
             "object": "subscription_schedule",
             "status": "active",
             "subscription": "sub_1",
+            "end_behavior": "release",
             "phases": [
                 {
                     "start_date": JAN + number,
@@ -462,7 +464,7 @@ class TestSchedules:
             self.schedule("price_old", "price_new"),
         )
 
-        changed = stripe.change_prices_at_period_end("sub_1", price_ids=["price_new"])
+        changed = stripe.change_prices_at_period_end("sub_1", months=[["price_new"]])
 
         retrieved, created, updated = script.asked
         assert [phase.price_ids for phase in changed.phases] == [("price_old",), ("price_new",)]
