@@ -40,6 +40,12 @@ def follow(plan: Plan, *, ends_at: datetime, asked_at: datetime) -> None:
         organizations.filter(private_until=None).update(private_until=asked_at)
 
 
+def lengthen(organization: Organization, *, until: datetime) -> None:
+    """Cover an organization until an instant at least, whatever becomes of its plan."""
+    if is_limited():
+        _lengthen(Organization.objects.filter(pk=organization.pk), until=until)
+
+
 def _lengthen(organizations: QuerySet[Organization], *, until: datetime) -> None:
     organizations.filter(Q(private_until=None) | Q(private_until__lt=until)).update(
         private_until=until

@@ -21,7 +21,8 @@ _AFTER_OUTAGE = timedelta(minutes=1)
 def due(*, now: datetime) -> list[str]:
     """Return the subscriptions to ask Stripe about, those that wait for a period first.
 
-    Where the stored period has ended, once a minute: Stripe has moved on. Where none is to come
+    Where the stored period has ended, or a legacy plan is to be Pro by now, once a minute: Stripe
+    has moved on. Where none is to come
     by itself (older plans, not paid yet, paused, held), once an hour. All others once a day, since
     a webhook may have been lost.
     """
@@ -37,16 +38,21 @@ def due(*, now: datetime) -> list[str]:
             ) latest ON true
             CROSS JOIN LATERAL (
                 SELECT latest.ends_at IS NOT NULL AND plan.held_at IS NULL
-                       AND plan.status NOT IN ('paused', 'incomplete') AS has_periods
+                       AND plan.status NOT IN ('paused', 'incomplete') AS has_periods,
+                       coalesce(plan.level <> 'pro' AND plan.pro_from <= %(now)s, false)
+                       AS is_pro_by_now
             ) kind
             WHERE plan.ended_at IS NULL
               AND (plan.sync_after IS NULL OR plan.sync_after <= %(now)s)
-              AND CASE WHEN NOT has_periods THEN plan.synced_at <= %(hour_ago)s
+              AND CASE WHEN is_pro_by_now
+                       THEN plan.synced_at < plan.pro_from OR plan.synced_at <= %(minute_ago)s
+                       WHEN NOT has_periods THEN plan.synced_at <= %(hour_ago)s
                        WHEN latest.ends_at <= %(now)s
                        THEN plan.synced_at < latest.ends_at OR plan.synced_at <= %(minute_ago)s
                        ELSE plan.synced_at <= %(day_ago)s
                   END
-            ORDER BY has_periods AND latest.ends_at <= %(now)s DESC, plan.synced_at
+            ORDER BY is_pro_by_now OR (has_periods AND latest.ends_at <= %(now)s) DESC,
+                     plan.synced_at
             LIMIT %(at_once)s
             """,
             {

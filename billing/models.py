@@ -146,6 +146,11 @@ class Plan(models.Model):
         help_text="Its item or price changed at Stripe: staff must look before a period opens.",
     )
     held_why = models.CharField(max_length=300, blank=True)
+    pro_from = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When a legacy plan becomes, or became, Pro; nothing legacy is used after.",
+    )
     sync_after = models.DateTimeField(
         null=True, blank=True, help_text="When to ask Stripe again, after that failed."
     )

@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce
 
 from bencher.db import transaction_required
 from billing import gateway, prices
-from billing.models import METERED_STATUSES, TERMINAL_STATUSES, BillingPeriod, Plan
+from billing.models import METERED_STATUSES, TERMINAL_STATUSES, BillingPeriod, Level, Plan
 from series import fence
 
 logger = logging.getLogger(__name__)
@@ -80,12 +80,15 @@ def _missed(
         BillingPeriod.objects.filter(stripe_subscription_id=found.id).order_by("-starts_at").first()
     )
     is_over = found.status in TERMINAL_STATUSES
-    begun = last.ends_at if last else found.started_at
+    plan = Plan.objects.filter(stripe_subscription_id=found.id).first()
+    # What was before a legacy plan became Pro is none of its periods.
+    first_at = (plan and plan.pro_from) or found.started_at
+    begun = last.ends_at if last else first_at
     until = (found.ended_at or item.ends_at) if is_over else item.starts_at
     if begun == until or (last is not None and last.starts_at >= item.starts_at):
         return []
-    plan = Plan.objects.filter(stripe_subscription_id=found.id).first()
-    price_id = plan.stripe_price_id if plan else item.price_id
+    is_known = plan is not None and plan.level == Level.PRO
+    price_id = plan.stripe_price_id if plan and is_known else item.price_id
     billed = _billed_spans(found.id, price_id)
     after = last.starts_at if last else None
     spans = [

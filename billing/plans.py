@@ -168,8 +168,15 @@ def _upsert(
     if not created and plan.synced_at <= asked_at:
         if plan.status == status:
             values["status_since"] = plan.status_since
+        values["pro_from"] = _pro_from(plan, found, item)
         _change(plan, values | _what_is_billed(plan, item, asked_at=asked_at))
     return plan
+
+
+def _pro_from(plan: Plan, found: gateway.Subscription, item: gateway.Item) -> datetime | None:
+    # A schedule that was taken away, as where somebody cancels, makes nothing Pro any more.
+    is_to_become = bool(found.schedule_id) or _is_pro(item) or plan.level == Level.PRO
+    return plan.pro_from if is_to_become else None
 
 
 def _status(found: gateway.Subscription) -> Status:

@@ -28,6 +28,12 @@ def level(product_id: str) -> Level | None:
     return next(levels, None)
 
 
+def legacy_pro() -> str:
+    """Return the product whose flat fee a legacy Pro plan pays; empty where there was none."""
+    product: str = settings.LEGACY_PRO_PRODUCT
+    return product
+
+
 def is_bare_metal(product_id: str) -> bool:
     """Tell whether a product is minutes of bare-metal runners, which are beside the plan."""
     return bool(product_id) and product_id == settings.BARE_METAL_PRODUCT

@@ -1,0 +1,20 @@
+"""When a legacy plan becomes Pro. Before deploy."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("billing", "0013_names_of_lines_can_be_erased")]
+
+    operations = [
+        migrations.AddField(
+            model_name="plan",
+            name="pro_from",
+            field=models.DateTimeField(
+                blank=True,
+                help_text="When a legacy plan becomes, or became, Pro; nothing legacy is used"
+                " after.",
+                null=True,
+            ),
+        ),
+    ]
