@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0013_names_of_lines_can_be_erased")]
+    dependencies = [("billing", "0014_outbox_states")]
 
     operations = [
         migrations.AddField(
