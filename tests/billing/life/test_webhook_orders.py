@@ -11,7 +11,7 @@ import pytest
 
 from bencher import clock
 from bencher.tenancy.models import Organization, User
-from billing import checkouts, gateway, receivers, tasks, waking
+from billing import checkouts, gateway, receivers, subscribing, tasks, waking
 from billing.models import BillingPeriod, Checkout, Plan, SecondSubscription
 from tests.billing.life.conftest import DAY, Travel, give_card, open_checkout, pay, set_clock
 from tests.permissions.conftest import undone
@@ -19,6 +19,14 @@ from tests.stripe_sandbox import Sandbox
 from tests.stripe_sandbox.state import State
 
 SEEDS = range(12)
+# A life's kinds, and those that only other lives have: nobody pauses, lets a checkout expire or
+# has an invoice voided in it.
+ELSEWHERE = {
+    "checkout.session.expired",
+    "customer.subscription.paused",
+    "customer.subscription.resumed",
+    "invoice.voided",
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ def state() -> dict[str, Any]:
     """Return everything of a plan's life but when we learned of it."""
     return {
         "plans": list(
-            Plan.objects.values_list(
+            Plan.objects.order_by("started_at").values_list(
                 "level",
                 "status",
                 "stripe_subscription_id",
@@ -141,11 +149,35 @@ def test_every_order_leads_to_the_same(shop: Sandbox, life: list[Stage]) -> None
             live(shop, life, random.Random(seed), timer=(0.0, 0.3, 0.7)[seed % 3])
             outcomes[seed] = state()
 
+    assert {event["type"] for event in life[-1].events} == set(receivers.WOKEN_BY) - ELSEWHERE
     statuses = [stage.stripe.tables["subscription"].popitem()[1]["status"] for stage in life]
     assert statuses[0] == "trialing"
     assert {"active", "past_due", "unpaid"} & set(statuses) >= {"active", "unpaid"}
     assert [plan[1] for plan in expected["plans"]] == [statuses[-1]] == ["canceled"]
     assert [period[2] for period in expected["periods"]] == ["trial"] + ["paid"] * 3
     assert [state_ for _, state_ in expected["checkouts"]] == ["completed"]
+    for seed, outcome in outcomes.items():
+        assert outcome == expected, f"seed {seed}"
+
+
+def test_what_is_told_late_of_an_ended_plan_leaves_the_next_one_alone(
+    shop: Sandbox, life: list[Stage], acme: Organization, alice: User
+) -> None:
+    tasks.sync_plans()
+    subscribing.subscribe(acme, leader=alice, now=clock.now())
+    expected = state()
+    late = life[-1].events
+    new = [event for event in shop.objects("event") if event not in late]
+    outcomes = {}
+    for seed in SEEDS[:4]:
+        with undone():
+            events = [*late, *(event for event in new if event["type"] in receivers.WOKEN_BY)]
+            random.Random(seed).shuffle(events)
+            for event in events:
+                tell([event, event])
+                tasks.handle_webhooks()
+            outcomes[seed] = state()
+
+    assert [plan[1] for plan in expected["plans"]] == ["canceled", "active"]
     for seed, outcome in outcomes.items():
         assert outcome == expected, f"seed {seed}"
