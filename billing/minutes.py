@@ -32,6 +32,7 @@ def _minute(at: datetime) -> datetime:
 def cut_off(*, starts_at: datetime, now: datetime) -> datetime:
     """Return the next whole minute at which a period that has begun can be made to end.
 
-    Late enough that its closing event lies in no minute that contains its start.
+    Its last whole minute has not begun yet: an event of a minute that has may lie after that
+    minute's half already. Nor does that minute contain the period's start.
     """
-    return max(_minute(now), first_instant(starts_at)) + MINUTE
+    return max(_minute(now) + MINUTE, first_instant(starts_at)) + MINUTE

@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
 from bencher import clock
 from bencher.tenancy import deletion
 from bencher.tenancy.models import Organization, User
-from billing import canceling, gateway, plans, settlement, verification
+from billing import canceling, gateway, plans, posting, settlement, verification
 from billing.models import BillingPeriod, Cancellation, MeterEvent, Plan, Settlement, Statement
 from series.models import Fence, Project
 from tests.billing.conftest import report
@@ -19,6 +20,13 @@ FAULTS = [Fault.UNAVAILABLE, Fault.TIMEOUT_BEFORE, Fault.TIMEOUT_AFTER, Fault.SE
 
 def begin(plan: Plan, by: User) -> Cancellation:
     return canceling.at_once(plan, by=by, reason="asked to", now=clock.now())
+
+
+def post(plan: Plan) -> None:
+    """Post the count as it is, and send it."""
+    with transaction.atomic():
+        posting.store([plan.pk], reason=MeterEvent.Reason.HINT, even_if_unchanged=False)
+    send()
 
 
 def go_on() -> int:
@@ -83,7 +91,7 @@ class TestAtOnce:
         assert period.ends_at == begun.ends_at
         assert period.invoiced_until == before.ends_at
         assert begun.ends_at.second == begun.ends_at.microsecond == 0
-        assert timedelta(0) < begun.ends_at - begun.requested_at <= MINUTE
+        assert MINUTE < begun.ends_at - begun.requested_at <= 2 * MINUTE
         assert Fence.objects.get().at == begun.ends_at
 
     def test_nothing_enters_the_period_any_more(
@@ -129,6 +137,21 @@ class TestAtOnce:
         assert settled.stripe_invoice_id == invoice["id"]
         assert (settled.series, settled.amount_cents) == (5, statement.amount_cents)
         assert settled.agrees, settled.difference
+
+    def test_the_closing_value_is_the_last_however_late_the_one_before_it(
+        self, shop: Sandbox, plan: Plan, alice: User, engine: Project, travel: Travel
+    ) -> None:
+        # Past the half of the minute, where the closing event of that minute would lie.
+        travel(clock.now().replace(second=45) + MINUTE)
+        report(engine, 3)
+        post(plan)
+        report(engine, 5)
+
+        travel(begin(plan, alice).ends_at)
+        go_on()
+
+        assert [event.value for event in MeterEvent.objects.order_by("timestamp")] == [3, 5]
+        assert go_on() == 1
 
     def test_waits_until_stripe_shows_the_count(
         self, shop: Sandbox, plan: Plan, alice: User, engine: Project, travel: Travel
