@@ -85,8 +85,8 @@ class World:
         for endpoint in sandbox.objects("webhook_endpoint"):
             gateway.connect().delete_webhook_endpoint(str(endpoint["id"]))
         self.tenants = [
-            self._tenant("acme", [Visibility.PRIVATE, Visibility.PUBLIC]),
-            self._tenant("globex", [Visibility.PRIVATE]),
+            self.found_tenant("acme", [Visibility.PRIVATE, Visibility.PUBLIC]),
+            self.found_tenant("globex", [Visibility.PRIVATE]),
         ]
 
     def _enter(self) -> None:
@@ -108,7 +108,8 @@ class World:
         """Take everything back."""
         self._stack.close()
 
-    def _tenant(self, name: str, visibilities: list[Visibility]) -> Tenant:
+    def found_tenant(self, name: str, visibilities: list[Visibility]) -> Tenant:
+        """Found an organization with its projects and keys; it is in no list yet."""
         leader = make_user(f"leads-{name}")
         organization = make_organization(name.title(), leader=leader)
         found = [
