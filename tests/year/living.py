@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.test import Client
 
 from bencher import clock, time_travel
-from billing import outbox, reconcile
+from billing import claims, reconcile
 from billing.models import BillingPeriod, Plan
 from tests.machine import invariants
 from tests.machine.crashes import CrashPoints
@@ -54,7 +54,7 @@ class Life:
             (time_travel, "_instants", self._instants(time_travel._instants)),
             # Back-off is real waiting, of which there is none here.
             (stripe._http_client.HTTPClient, "_sleep_time_seconds", lambda *_, **__: 0),
-            (outbox, "_backoff", lambda _: 0.0),
+            (claims, "_backoff", lambda _: 0.0),
         ):
             self._stack.enter_context(patch.object(target, name, value))
 
