@@ -40,6 +40,7 @@ class CrashPoints:
     def __init__(self) -> None:
         self.passed: Counter[str] = Counter()
         self.hit: Counter[str] = Counter()
+        self.crashed = False
         self._countdown = 0
         self._acting = False
         self._lock = threading.Lock()
@@ -61,12 +62,14 @@ class CrashPoints:
     def attempt(self, act: Callable[[], Any], *, crash_at: int) -> Any:
         """Do something that dies on the way (0: not at all), then do it again.
 
-        Returns what it came to in the end. An action that does not get that far just succeeds.
+        Returns what it came to in the end; `crashed` tells whether it took two attempts. An action
+        that does not get that far just succeeds.
         """
-        self._countdown, self._acting = crash_at, True
+        self._countdown, self._acting, self.crashed = crash_at, True, False
         try:
             return act()
         except Crash:
+            self.crashed = True
             bury()
             return act()
         finally:

@@ -1,6 +1,7 @@
 """What must hold after every step, whatever happened."""
 
-from datetime import datetime
+from collections import Counter
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -9,8 +10,9 @@ from billing.models import BillingPeriod, MeterEvent, Statement
 from ingest import backfill
 from series import counting, recounting
 from series.counting import Basis
-from series.models import SeriesLastSeen
-from tests.machine.oracle import price_cents
+from series.models import ProjectChange, SeriesLastSeen
+from series.recounting import Recount
+from tests.machine.oracle import Line, price_cents
 from tests.machine.world import MINUTE, SECOND, Tenant, World, instant
 
 FINAL = ("open", "paid", "uncollectible")
@@ -21,24 +23,21 @@ def check(world: World) -> None:
     for tenant in world.tenants:
         new = list(world.listen(tenant))
         for statement in new:
-            _new_statement(tenant, statement)
+            _new_statement(world, tenant, statement)
         _ledger(tenant)
         _open_period(tenant)
         _statements(tenant)
+        _changes(tenant)
         _events(world, tenant)
         _invoices(world, tenant)
+    assert list(backfill.differences(limit=10)) == []
 
 
 def _ledger(tenant: Tenant) -> None:
-    rows = SeriesLastSeen.objects.filter(organization=tenant.organization).select_related(
-        "project", "testbed", "benchmark", "measure"
+    rows = SeriesLastSeen.objects.filter(organization=tenant.organization).values_list(
+        "project__slug", "testbed__name", "benchmark__name", "measure__name", "last_seen"
     )
-    found = {
-        (row.project.slug, row.testbed.name, row.benchmark.name, row.measure.name): row.last_seen
-        for row in rows
-    }
-    assert found == tenant.oracle.ledger()
-    assert list(backfill.differences(limit=10)) == []
+    assert {tuple(names): seen for *names, seen in rows} == tenant.oracle.ledger()
 
 
 def _open_period(tenant: Tenant) -> None:
@@ -57,12 +56,46 @@ def _open_period(tenant: Tenant) -> None:
             assert usage["active_series"] == wanted
 
 
-def _new_statement(tenant: Tenant, statement: dict[str, Any]) -> None:
+def _new_statement(world: World, tenant: Tenant, statement: dict[str, Any]) -> None:
     start, end = _bounds(statement)
-    assert statement["active_series"] == tenant.oracle.billed(start, end)
-    assert statement["total_series"] == len(tenant.oracle.active(start, end))
+    wanted = tenant.oracle.lines(start, end)
+    assert statement["active_series"] == sum(line.billed for line in wanted.values())
+    assert statement["total_series"] == len(wanted)
     trial = statement["kind"] == "trial"
     assert statement["amount_cents"] == (0 if trial else price_cents(statement["active_series"]))
+    slugs = {project.uuid: project.slug for project in tenant.projects}
+    lines = Statement.objects.get(uuid=statement["uuid"]).lines.all()
+    assert wanted == {
+        (slugs[line.project_uuid], line.testbed_name, line.benchmark_name, line.measure_name): Line(
+            line.billed, line.first_seen_at, line.last_seen_at
+        )
+        for line in lines
+    }
+    _late_changes(world, tenant, statement, {project for project, *_ in wanted})
+    world.happened[f"{statement['kind']} period closed"] += 1
+    world.happened["statement with series"] += statement["active_series"] > 0
+    world.happened["statement with series not billed"] += statement["active_series"] < len(wanted)
+
+
+def _late_changes(
+    world: World, tenant: Tenant, statement: dict[str, Any], listed: set[str]
+) -> None:
+    """Check that a statement tells what lowered it in the last two days."""
+    _, end = _bounds(statement)
+    since = end - timedelta(days=2)
+    if any(abs(fall.at - since) < MINUTE for fall in tenant.oracle.falls):
+        return
+    slugs = {str(project.uuid): project.slug for project in tenant.projects}
+    told = Counter(
+        slugs[change["project"]]
+        for change in statement["late_changes"]
+        if change["kind"] in ("made_public", "deleted")
+    )
+    wanted = Counter(
+        fall.project for fall in tenant.oracle.falls if fall.at >= since and fall.project in listed
+    )
+    assert told == wanted
+    world.happened["late change told"] += wanted.total()
 
 
 def _statements(tenant: Tenant) -> None:
@@ -71,19 +104,30 @@ def _statements(tenant: Tenant) -> None:
     stored = Statement.objects.filter(organization=tenant.organization).prefetch_related("lines")
     assert {found.uuid for found in stored} == set(known)
     assert len({(found.stripe_subscription_id, found.starts_at) for found in stored}) == len(known)
+    slugs = {project.uuid: project.slug for project in tenant.projects}
     for found in stored:
         lines = found.lines.all()
-        assert sum(line.billed for line in lines) == found.series
-        assert len(lines) == found.total_series
-        recount = recounting.recount(
-            tenant.organization.pk,
-            start=found.starts_at,
-            end=found.ends_at,
-            basis=Basis.PRIVATE,
-        )
-        assert sum(project.series for project in recount.projects) == found.total_series
         assert known[found.uuid]["active_series"] == found.series
-        assert len(tenant.oracle.active(found.starts_at, found.ends_at)) == found.total_series
+        assert found.series == sum(line.billed for line in lines)
+        by_project = Counter(slugs[line.project_uuid] for line in lines)
+        assert by_project == _by_project(tenant, found.starts_at, found.ends_at)
+        assert by_project == tenant.oracle.by_project(found.starts_at, found.ends_at)
+
+
+def _by_project(tenant: Tenant, start: datetime, end: datetime) -> dict[str, int]:
+    recount: Recount = recounting.recount(
+        tenant.organization.pk, start=start, end=end, basis=Basis.PRIVATE
+    )
+    return {project.slug: project.series for project in recount.projects}
+
+
+def _changes(tenant: Tenant) -> None:
+    """Check that everything that can lower a count is recorded, once."""
+    recorded = ProjectChange.objects.filter(
+        project__organization=tenant.organization,
+        kind__in=[ProjectChange.Kind.MADE_PUBLIC, ProjectChange.Kind.DELETED],
+    )
+    assert recorded.count() == len(tenant.oracle.falls)
 
 
 def _events(world: World, tenant: Tenant) -> None:
@@ -102,6 +146,7 @@ def _events(world: World, tenant: Tenant) -> None:
             assert before.timestamp < after.timestamp
             if after.value < before.value:
                 assert _fell_between(tenant, before, after)
+                world.happened["posted value fell"] += 1
         closing = [event for event in ordered if event.reason == MeterEvent.Reason.CLOSE]
         assert ordered[-len(closing) :] == closing or not closing
 
@@ -109,8 +154,8 @@ def _events(world: World, tenant: Tenant) -> None:
 def _fell_between(tenant: Tenant, before: MeterEvent, after: MeterEvent) -> bool:
     """Tell whether a project was made public or deleted between the counts of two events."""
     return any(
-        before.counted_at - SECOND <= at <= after.counted_at + SECOND
-        for at in tenant.oracle.fell_at
+        before.counted_at - SECOND <= fall.at <= after.counted_at + SECOND
+        for fall in tenant.oracle.falls
     )
 
 

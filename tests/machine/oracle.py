@@ -4,15 +4,24 @@ It shares no code and no SQL with the system. A name stands for what was first r
 and keeps standing for it when that is renamed; a name that is free again makes something new.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 Results = list[dict[str, dict[str, Any]]]
 Series = tuple[str, int, int, int]
+Names = tuple[str, str, str, str]
+
+
+class Line(NamedTuple):
+    """A series in a statement."""
+
+    billed: bool
+    first: datetime
+    last: datetime
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,14 @@ class Sighting:
     """That a series was seen, and the instant at which that counts."""
 
     series: Series
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Fall:
+    """That a project was made public or deleted."""
+
+    project: str
     at: datetime
 
 
@@ -40,7 +57,7 @@ class Oracle:
         self.sightings: list[Sighting] = []
         self.fence: datetime | None = None
         # Whenever a project was made public or deleted: then, and only then, a count may fall.
-        self.fell_at: list[datetime] = []
+        self.falls: list[Fall] = []
         self._numbers = count(1)
 
     def fence_at(self, at: datetime) -> None:
@@ -75,32 +92,47 @@ class Oracle:
         names = self.projects[project].names[kind]
         names[to] = names.pop(name)
 
-    def active(self, start: datetime, end: datetime) -> set[Series]:
-        """Return every series that was seen in [start, end), billed or not."""
-        return {seen.series for seen in self.sightings if start <= seen.at < end}
+    def active(self, start: datetime, end: datetime) -> dict[Series, tuple[datetime, datetime]]:
+        """Return every series seen in [start, end), billed or not: its first and last instant."""
+        found: dict[Series, tuple[datetime, datetime]] = {}
+        for seen in self.sightings:
+            if start <= seen.at < end:
+                first, last = found.get(seen.series, (seen.at, seen.at))
+                found[seen.series] = (min(first, seen.at), max(last, seen.at))
+        return found
+
+    def by_project(self, start: datetime, end: datetime) -> dict[str, int]:
+        """Return how many of them each project has."""
+        return Counter(project for project, *_ in self.active(start, end))
+
+    def lines(self, start: datetime, end: datetime) -> dict[Names, Line]:
+        """Return what a statement must list, by the names of today."""
+        return {
+            self._names(series): Line(self._is_billed(series[0]), first, last)
+            for series, (first, last) in self.active(start, end).items()
+        }
 
     def billed(self, start: datetime, end: datetime) -> int:
         """Return how many of them are billed with the projects as they are now."""
         return sum(self._is_billed(series[0]) for series in self.active(start, end))
 
-    def ledger(self) -> dict[tuple[str, str, str, str], datetime]:
+    def ledger(self) -> dict[Names, datetime]:
         """Return when each series was last seen, by the names of today."""
-        last: dict[tuple[str, str, str, str], datetime] = {}
+        last: dict[Names, datetime] = {}
         for seen in self.sightings:
-            project, *numbers = seen.series
-            names = self.projects[project].names
-            key = (
-                project,
-                *(
-                    _name(names[kind], number)
-                    for kind, number in zip(
-                        ("testbeds", "benchmarks", "measures"), numbers, strict=True
-                    )
-                ),
-            )
-            assert len(key) == 4
-            last[key] = max(seen.at, last.get(key, seen.at))
+            names = self._names(seen.series)
+            last[names] = max(seen.at, last.get(names, seen.at))
         return last
+
+    def _names(self, series: Series) -> Names:
+        project, testbed, benchmark, measure = series
+        names = self.projects[project].names
+        return (
+            project,
+            _name(names["testbeds"], testbed),
+            _name(names["benchmarks"], benchmark),
+            _name(names["measures"], measure),
+        )
 
     def _is_billed(self, project: str) -> bool:
         known = self.projects[project]

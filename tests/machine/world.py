@@ -4,6 +4,7 @@ What would be enqueued is kept in a list, to be run or lost. Time is the sandbox
 stored offset that follows it; nothing waits.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ from tests.factories import (
     report_body,
 )
 from tests.machine.crashes import CrashPoints
-from tests.machine.oracle import Oracle, ProjectKnown, Results
+from tests.machine.oracle import Fall, Oracle, ProjectKnown, Results
 from tests.stripe_sandbox import Sandbox
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -77,6 +78,8 @@ class World:
         self.sandbox, self.crashes = sandbox, crashes
         self.queue: list[Enqueued] = []
         self.reports: list[SentReport] = []
+        # What is worth knowing to have happened at all.
+        self.happened: Counter[str] = Counter()
         self._stack = ExitStack()
         self._enter()
         sandbox.set_clock(int(start.timestamp()))
@@ -170,13 +173,17 @@ class World:
         testbed: str,
         branch: str,
         results: Results,
-        ago: timedelta,
         crash_at: int,
+        ago: timedelta = timedelta(0),
+        end_time: datetime | None = None,
     ) -> None:
-        """Report, and again with the same key where the process died."""
+        """Report, and again with the same key where the process died.
+
+        It ended some time ago, or exactly at an instant.
+        """
         body = report_body(
             *(msgspec.json.encode(iteration).decode() for iteration in results),
-            end_time=clock.now() - ago,
+            end_time=end_time or clock.now() - ago,
             branch=branch,
             testbed=testbed,
         )
@@ -190,17 +197,24 @@ class World:
             assert known.private
             assert not self.is_covered(tenant)
             return
+        crashed = self.crashes.crashed
         assert response.status_code == 201, response.content
         answer = response.json()
         sent.uuid = answer["uuid"]
         self.reports.append(sent)
+        fence, ended_at = tenant.oracle.fence, datetime.fromisoformat(body["end_time"])
+        received_at = datetime.fromisoformat(answer["created"])
         tenant.oracle.reported(
             project.slug,
             testbed=testbed,
             results=results,
-            end_time=datetime.fromisoformat(body["end_time"]),
-            received_at=datetime.fromisoformat(answer["created"]),
+            end_time=ended_at,
+            received_at=received_at,
         )
+        self.happened["report accepted"] += 1
+        self.happened["report sent by two processes"] += crashed
+        self.happened["report dated before the fence"] += fence is not None and ended_at < fence
+        self.happened["report dated ahead"] += ended_at > received_at
 
     def post(self, sent: SentReport) -> Any:
         """Post a report's body with its project's key."""
@@ -211,6 +225,12 @@ class World:
             sent.body,
             content_type="application/json",
         )
+
+    def last_bound(self, tenant: Tenant) -> datetime | None:
+        """Return the last start or end of an organization's periods that is past."""
+        periods = tenant.organization.billing_periods.values_list("starts_at", "ends_at")
+        now = clock.now()
+        return max((at for period in periods for at in period if at < now), default=None)
 
     def is_covered(self, tenant: Tenant) -> bool:
         """Tell whether private reports of an organization must be accepted."""
@@ -238,12 +258,16 @@ class World:
         self.crashes.attempt(lambda: plans.sync(created.id), crash_at=crash_at)
         tenant.oracle.fence_at(created.items[0].starts_at)
 
-    def set_visibility(self, tenant: Tenant, project: Project, *, private: bool) -> None:
+    def set_visibility(
+        self, tenant: Tenant, project: Project, *, private: bool, crash_at: int
+    ) -> None:
         """Make a project private or public, over the API."""
-        response = tenant.api.patch(
-            f"/v0/projects/{project.uuid}",
-            {"visibility": "private" if private else "public"},
-            content_type="application/json",
+        change = {"visibility": "private" if private else "public"}
+        response = self.crashes.attempt(
+            lambda: tenant.api.patch(
+                f"/v0/projects/{project.uuid}", change, content_type="application/json"
+            ),
+            crash_at=crash_at,
         )
         known = tenant.oracle.projects[project.slug]
         if known.deleted:
@@ -255,50 +279,74 @@ class World:
             return
         assert response.status_code == 200, response.content
         if known.private and not private:
-            tenant.oracle.fell_at.append(clock.now())
+            tenant.oracle.falls.append(Fall(project.slug, clock.now()))
+            self.happened["project made public"] += 1
         known.private = private
 
-    def delete_project(self, tenant: Tenant, project: Project) -> None:
-        """Delete a project, over the API."""
-        response = tenant.api.delete(f"/v0/projects/{project.uuid}")
+    def delete_project(self, tenant: Tenant, project: Project, *, crash_at: int) -> None:
+        """Delete a project, over the API; it is gone already where the process died too late."""
+        response = self.crashes.attempt(
+            lambda: tenant.api.delete(f"/v0/projects/{project.uuid}"), crash_at=crash_at
+        )
         known = tenant.oracle.projects[project.slug]
-        assert response.status_code == (404 if known.deleted else 204), response.content
+        gone = known.deleted or (self.crashes.crashed and response.status_code == 404)
+        assert response.status_code == (404 if gone else 204), response.content
         if not known.deleted:
-            tenant.oracle.fell_at.append(clock.now())
+            tenant.oracle.falls.append(Fall(project.slug, clock.now()))
+            self.happened["project deleted"] += 1
         known.deleted = True
 
-    def restore_project(self, tenant: Tenant, project: Project) -> None:
+    def restore_project(self, tenant: Tenant, project: Project, *, crash_at: int) -> None:
         """Restore a project, as staff do."""
-        known = tenant.oracle.projects[project.slug]
-        if known.deleted:
-            found = Project.objects.get(pk=project.pk)
-            projects.restore(found, now=clock.now(), by=None)
-            known.deleted = False
+        found = Project.objects.get(pk=project.pk)
+        self.crashes.attempt(
+            lambda: projects.restore(found, now=clock.now(), by=None), crash_at=crash_at
+        )
+        tenant.oracle.projects[project.slug].deleted = False
+        self.happened["project restored"] += 1
+
+    def delete_report(self, sent: SentReport, *, crash_at: int) -> None:
+        """Delete a report, over the API: nothing that is billed changes."""
+        path = f"/v0/projects/{sent.project.uuid}/reports/{sent.uuid}"
+        response = self.crashes.attempt(lambda: sent.tenant.api.delete(path), crash_at=crash_at)
+        gone = sent.is_deleted or sent.tenant.oracle.projects[sent.project.slug].deleted
+        gone = gone or (self.crashes.crashed and response.status_code == 404)
+        assert response.status_code == (404 if gone else 204), response.content
+        if not sent.tenant.oracle.projects[sent.project.slug].deleted:
+            sent.is_deleted = True
+            self.happened["report deleted"] += 1
 
     def curate(
-        self, tenant: Tenant, project: Project, kind: str, name: str, change: dict[str, Any]
+        self,
+        tenant: Tenant,
+        project: Project,
+        kind: str,
+        name: str,
+        change: dict[str, Any],
+        *,
+        crash_at: int,
     ) -> None:
         """Rename or archive a testbed, benchmark or measure, over the API."""
-        known = tenant.oracle.projects[project.slug]
-        if known.deleted or name not in known.names[kind]:
-            return
-        listed = tenant.api.get(f"/v0/projects/{project.uuid}/{kind}?name={name}&archived=true")
-        if listed.status_code != 200 or not listed.json():
-            listed = tenant.api.get(f"/v0/projects/{project.uuid}/{kind}?name={name}")
-        (found,) = listed.json()
-        response = tenant.api.patch(
-            f"/v0/projects/{project.uuid}/{kind}/{found['uuid']}",
-            change,
-            content_type="application/json",
+        path = f"/v0/projects/{project.uuid}/{kind}"
+        listed = tenant.api.get(f"{path}?name={name}&archived=true").json()
+        (found,) = listed or tenant.api.get(f"{path}?name={name}").json()
+        response = self.crashes.attempt(
+            lambda: tenant.api.patch(
+                f"{path}/{found['uuid']}", change, content_type="application/json"
+            ),
+            crash_at=crash_at,
         )
         assert response.status_code == 200, response.content
         if "name" in change:
             tenant.oracle.renamed(project.slug, kind, name, change["name"])
+        self.happened["entity renamed" if "name" in change else "entity archived"] += 1
 
     # What is seen from outside
 
     def listen(self, tenant: Tenant) -> Iterator[dict[str, Any]]:
-        """Read an organization's statements over the API; yield those that are new."""
+        """Read an organization's statements over the API, if there are more; yield the new ones."""
+        if tenant.organization.statements.count() == len(tenant.statements):
+            return
         answer = tenant.api.get(f"{tenant.path}/statements?per_page=100").json()
         for statement in answer["statements"]:
             uuid = UUID(statement["uuid"])
