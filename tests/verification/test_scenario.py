@@ -49,6 +49,7 @@ COUNTED_ON: dict[str, Any] = {
     "month: invoice": ("paid", 300, 15000, 15000),
     "month: agrees with our price": True,
     "quiet: invoice": ("paid", 0),
+    "quiet: drawn from the credit": 5000,
 }
 
 
@@ -146,7 +147,7 @@ def posed_account(posed: Posing) -> Account:
         at=START,
         sleep=lambda seconds: posed.sandbox.advance(posed.sandbox.clock.now() + int(seconds)),
     )
-    return Account("Stripe", stripe, time)
+    return Account("the sandbox on a test clock", stripe, time)
 
 
 @pytest.mark.stripe
