@@ -114,7 +114,7 @@ def _value(figures: Figures, value: int) -> Iterator[Difference]:
         return
     if figures.recount is None:
         return
-    # What was first seen since the count will be posted with the next value.
+    # What was reported since the count will be posted with the next value.
     if not figures.recount - (figures.recount_since or 0) <= value <= figures.recount:
         reason = Reason.PROJECT_CHANGED if figures.project_changed else Reason.OUTBOX
         yield Difference(

@@ -6,12 +6,17 @@ the same instant, whatever CI reports meanwhile.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection
 
+from bencher import clock
 from billing import evidence
 from series import counting, recounting
+
+# A report is received before it is stored; what was received so shortly before a count may have
+# been stored after it.
+UNDER_WAY = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,8 @@ class Figures:
     # where evidence of the period was purged.
     recount: int | None
     recount_all: int | None
-    # Of those, the ones that were first seen after the latest value was counted.
+    # Of those, the ones whose first report was not stored yet when the latest value was counted, or
+    # may not have been.
     recount_since: int | None
     # The value stored last, and how far it came.
     value: int | None
@@ -40,7 +46,8 @@ class Figures:
     sent_at: datetime | None
     rejected_at: datetime | None
     project_changed: bool
-    # What Stripe must hold: the value delivered last, or one that it may still be working on.
+    # What Stripe must hold: the value delivered last, or one that is on its way or that it may
+    # still be working on.
     delivered: int | None
     arriving: list[int]
     statement_series: int | None
@@ -68,11 +75,13 @@ WHERE event.customer_id = customer.id AND event.meter = 'active_series'
 
 
 def of(
-    period_ids: Sequence[int], *, statuses: Sequence[str], lagging: datetime, now: datetime
+    period_ids: Sequence[int], *, statuses: Sequence[str], lagging: datetime
 ) -> list[Figures]:
     """Return the figures of these periods, by organization and start.
 
     Plans in `statuses` are metered. Stripe may still be working on what was sent since `lagging`.
+    Whether a period runs is judged by the statement's own time: a longer run may meet one that
+    ended since it began, which the ledger can't count any more.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -81,7 +90,7 @@ def of(
                 "periods": list(period_ids),
                 "statuses": list(statuses),
                 "lagging": lagging,
-                "now": now,
+                "under_way": UNDER_WAY.total_seconds(),
             },
         )
         return [Figures(*row) for row in cursor.fetchall()]
@@ -102,7 +111,7 @@ def _sql() -> str:
 SELECT period.id, period.organization_id, period.starts_at, period.ends_at, period.kind,
        period.state,
        plan.ended_at IS NULL AND plan.status = ANY(%(statuses)s::text[]),
-       CASE WHEN period.ends_at > %(now)s THEN counted.billed END, held.series,
+       CASE WHEN period.ends_at > {clock.sql()} THEN counted.billed END, held.series,
        CASE WHEN expired.before IS NULL THEN recounted.billed END,
        CASE WHEN expired.before IS NULL THEN recounted.series END,
        CASE WHEN expired.before IS NULL THEN recounted.since END,
@@ -136,14 +145,20 @@ LEFT JOIN LATERAL (
 ) delivered ON true
 CROSS JOIN LATERAL (
     SELECT array_agg(value) AS values FROM (
-        (SELECT value {_EVENTS} AND sent_at >= %(lagging)s)
+        (SELECT value {_EVENTS}
+         AND (sent_at >= %(lagging)s OR sent_at IS NULL AND claimed_at IS NOT NULL))
         UNION ALL
-        (SELECT value {_EVENTS} AND sent_at < %(lagging)s ORDER BY timestamp DESC LIMIT 1)
+        SELECT coalesce(
+            (SELECT value {_EVENTS} AND sent_at < %(lagging)s ORDER BY timestamp DESC LIMIT 1), 0
+        )
     ) sent
 ) arriving
 CROSS JOIN LATERAL (
     SELECT count(*) AS series, count(*) FILTER (WHERE {_BILLED}) AS billed,
-           count(*) FILTER (WHERE {_BILLED} AND active.first_seen >= latest.counted_at) AS since
+           count(*) FILTER (
+               WHERE {_BILLED} AND active.first_received >= latest.counted_at
+                     - make_interval(secs => %(under_way)s)
+           ) AS since
     FROM ({recount}) active
     JOIN series_project project ON project.id = active.project_id
     LEFT JOIN (

@@ -108,12 +108,23 @@ def _check(period_ids: list[int], stripe: Stripe, *, now: datetime) -> Iterator[
         .order_by("organization_id", "starts_at")
         .filter(pk__in=period_ids)
     )
+    # Stripe first: what is sent meanwhile is newer here and still pending there. The other way
+    # round Stripe would hold what nobody here has sent yet.
+    held = {period: _held(period, stripe) for period in periods}
     found = _figures(period_ids, now=now)
-    for period in periods:
+    for period, at_stripe in held.items():
         if period.pk not in found:
             yield Checked(period, None, None, [], unknown="our own figures")
             continue
-        yield _compare(period, found[period.pk], stripe, now=now)
+        yield _compare(period, found[period.pk], at_stripe, now=now)
+
+
+def _held(period: BillingPeriod, stripe: Stripe) -> AtStripe | None:
+    try:
+        return stripe.of(period)
+    except (gateway.GatewayError, gateway.NotConfiguredError) as error:
+        logger.warning("Stripe can't be asked", extra={"period": period.pk, "why": str(error)})
+        return None
 
 
 def _figures(period_ids: list[int], *, now: datetime) -> dict[int, Figures]:
@@ -131,16 +142,12 @@ def _figures(period_ids: list[int], *, now: datetime) -> dict[int, Figures]:
 def _read(period_ids: list[int], *, now: datetime) -> list[Figures]:
     # A failing statement must leave a caller's transaction usable for the other periods.
     with transaction.atomic():
-        return figures.of(period_ids, statuses=METERED_STATUSES, lagging=now - drift.LAG, now=now)
+        return figures.of(period_ids, statuses=METERED_STATUSES, lagging=now - drift.LAG)
 
 
-def _compare(period: BillingPeriod, own: Figures, stripe: Stripe, *, now: datetime) -> Checked:
-    held, unknown = None, ""
-    try:
-        held = stripe.of(period)
-    except (gateway.GatewayError, gateway.NotConfiguredError) as error:
-        logger.warning("Stripe can't be asked", extra={"period": period.pk, "why": str(error)})
-        unknown = "Stripe"
+def _compare(
+    period: BillingPeriod, own: Figures, held: AtStripe | None, *, now: datetime
+) -> Checked:
     differences = drift.differences(
         own,
         held,
@@ -148,7 +155,7 @@ def _compare(period: BillingPeriod, own: Figures, stripe: Stripe, *, now: dateti
         is_dark=posting.is_dark(),
         now=now,
     )
-    return Checked(period, own, held, differences, unknown)
+    return Checked(period, own, held, differences, unknown="" if held else "Stripe")
 
 
 def _resolve(chunk: list[Checked], *, now: datetime) -> None:

@@ -14,11 +14,13 @@ SELECT project_id, testbed_id, benchmark_id, measure_id,
        to_timestamp(0) + ((min(first))[1] * interval '1 microsecond') AS first_seen,
        (min(first))[2] AS first_report_id,
        to_timestamp(0) + ((max(last))[1] * interval '1 microsecond') AS last_seen,
-       (max(last))[2] AS last_report_id
+       (max(last))[2] AS last_report_id,
+       min(received) AS first_received
 FROM (
     SELECT report.project_id, report.testbed_id, metric.measure_id, metric.benchmark_ids,
            min(ARRAY[(extract(epoch FROM report.seen_at) * 1000000)::bigint, report.id]) AS first,
-           max(ARRAY[(extract(epoch FROM report.seen_at) * 1000000)::bigint, report.id]) AS last
+           max(ARRAY[(extract(epoch FROM report.seen_at) * 1000000)::bigint, report.id]) AS last,
+           min(report.received_at) AS received
     FROM ingest_report report
     JOIN ingest_metriccolumn metric
       ON metric.organization_id = report.organization_id AND metric.report_id = report.id

@@ -49,7 +49,8 @@ class Queries:
 
     One row per series that reported in [start, end), of any project, from reports and metric
     columns only: project_id, testbed_id, benchmark_id, measure_id, first_seen and last_seen;
-    `with_reports` adds first_report_uuid and last_report_uuid. The database refuses both where
+    `series` adds first_received, which a backdated report has later than first_seen,
+    `with_reports` first_report_uuid and last_report_uuid. The database refuses both where
     evidence of the period was purged: see `expiry_refused`.
     """
 

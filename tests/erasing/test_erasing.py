@@ -271,7 +271,7 @@ class TestErase:
             basis=Basis(period.basis),
         )
         assert sum(project.series for project in found.projects) == statement.total_series == 3
-        (held,) = figures.of([period.pk], statuses=["active"], lagging=world.now, now=clock.now())
+        (held,) = figures.of([period.pk], statuses=["active"], lagging=world.now)
         assert (held.evidence_agrees, held.recount, held.statement_series) == (True, 3, 3)
 
     def test_keeps_what_is_no_name_of_the_mirror(self, world: World) -> None:

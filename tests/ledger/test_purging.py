@@ -388,7 +388,6 @@ class TestExpired:
             [period.pk for period in (purged.first, purged.second, purged.running)],
             statuses=["active"],
             lagging=purged.now,
-            now=purged.now,
         )
 
         assert (first.recount, first.recount_all, first.recount_since) == (None, None, None)

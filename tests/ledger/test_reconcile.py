@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from bencher import clock
-from billing import close, gateway, reconcile, tasks
+from bencher import clock, time_travel
+from billing import close, gateway, outbox, posting, reconcile, tasks
 from billing.models import BillingPeriod, Drift, MeterEvent, ScheduledRun, Settlement, Statement
 from billing.reconcile import Checked
+from ingest.models import Report
 from series import models as series_models
 from series import projects
 from series.models import SeriesLastSeen, Visibility
@@ -69,6 +70,13 @@ def post_stray(customer: Customer, period: BillingPeriod, value: int) -> None:
     )
 
 
+def post(customer: Customer) -> None:
+    """Count, store and send, as after a report."""
+    with transaction.atomic():
+        posting.store([customer.plan.pk], reason=MeterEvent.Reason.HINT, even_if_unchanged=False)
+    outbox.send(gateway.connect(), per_second=1000)
+
+
 class TestAgreement:
     def test_nothing_differs_where_nothing_was_altered(self, customer: Customer) -> None:
         checked = list(reconcile.run(now=clock.now()))
@@ -101,6 +109,55 @@ class TestAgreement:
         report(customer.project, 6)
 
         assert differing() == []
+
+    def test_neither_is_what_was_reported_since_and_dated_before(self, customer: Customer) -> None:
+        counted_at = latest_event(customer.running).counted_at
+        assert counted_at is not None
+        report(customer.project, 6, ago=clock.now() - counted_at + HOUR / 2)
+
+        assert differing() == []
+
+    def test_neither_is_what_was_received_before_the_count_and_stored_after_it(
+        self, customer: Customer
+    ) -> None:
+        counted_at = latest_event(customer.running).counted_at
+        assert counted_at is not None
+        uuid = report(customer.project, 6)
+        received_at = counted_at - timedelta(seconds=5)
+        Report.objects.filter(uuid=uuid).update(received_at=received_at, seen_at=received_at)
+
+        assert {found.reason for one in differing() for found in one.differences} <= {"ledger"}
+
+    @pytest.mark.parametrize("moment", ["before Stripe is asked", "after Stripe was asked"])
+    def test_neither_is_what_is_posted_while_it_runs(
+        self, customer: Customer, monkeypatch: pytest.MonkeyPatch, moment: str
+    ) -> None:
+        ask = reconcile.Stripe.summary
+
+        def summary(stripe: reconcile.Stripe, period: BillingPeriod) -> int:
+            if period != customer.running:
+                return ask(stripe, period)
+            held = ask(stripe, period)
+            report(customer.project, 6)
+            post(customer)
+            return held if moment.startswith("after") else ask(stripe, period)
+
+        monkeypatch.setattr(reconcile.Stripe, "summary", summary)
+
+        assert differing() == []
+        assert latest_event(customer.running).value == 6
+
+    def test_a_period_that_ends_while_it_runs_is_not_counted_from_the_ledger(
+        self, customer: Customer
+    ) -> None:
+        began_at = customer.running.ends_at - timedelta(minutes=1)
+        customer.sandbox.advance(int((began_at + 2 * timedelta(minutes=1)).timestamp()))
+        time_travel.follow()
+        report(customer.project, 4)
+
+        checked = list(reconcile.run(now=began_at))
+
+        assert [one.differences for one in checked] == [[], []]
 
 
 ALTERED: dict[str, tuple[Callable[[Customer], Any], str]] = {
@@ -237,6 +294,18 @@ class TestClosedPeriod:
 
 
 class TestReasons:
+    def test_what_was_sent_first_is_pending_too(self, customer: Customer) -> None:
+        (event,) = customer.running.meter_events.all()
+        with customer.sandbox.transaction(writes=True) as world:
+            for kept in world.state.usage.values():
+                kept.pop()
+        now = clock.now()
+
+        for minutes, reasons in [(19, []), (21, ["stripe"])]:
+            MeterEvent.objects.filter(pk=event.pk).update(sent_at=now - timedelta(minutes=minutes))
+            checked = list(reconcile.run(now=now))[-1]
+            assert [difference.reason for difference in checked.differences] == reasons
+
     def test_what_was_sent_just_now_is_pending(self, customer: Customer) -> None:
         event = latest_event(customer.running)
         older = MeterEvent.objects.get(pk=event.pk)
@@ -254,6 +323,13 @@ class TestReasons:
             MeterEvent.objects.filter(pk=event.pk).update(sent_at=now - timedelta(minutes=minutes))
             checked = list(reconcile.run(now=now))[-1]
             assert [difference.reason for difference in checked.differences] == reasons
+
+    def test_what_has_arrived_before_its_answer_is_no_drift(self, customer: Customer) -> None:
+        now = clock.now()
+        sending = MeterEvent.objects.filter(pk=latest_event(customer.running).pk)
+        sending.update(sent_at=None, claimed_at=now, counted_at=now)
+
+        assert differing() == []
 
     @pytest.mark.parametrize(
         ("states", "reason"),
