@@ -74,9 +74,7 @@ WHERE event.customer_id = customer.id AND event.meter = 'active_series'
 """
 
 
-def of(
-    period_ids: Sequence[int], *, statuses: Sequence[str], lagging: datetime
-) -> list[Figures]:
+def of(period_ids: Sequence[int], *, statuses: Sequence[str], lagging: datetime) -> list[Figures]:
     """Return the figures of these periods, by organization and start.
 
     Plans in `statuses` are metered. Stripe may still be working on what was sent since `lagging`.

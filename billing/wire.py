@@ -1,6 +1,6 @@
 """Usage and plans as Bencher's clients read them; amounts in cents unless said otherwise."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -20,10 +20,13 @@ CURRENT, PREVIOUS = "current", "previous"
 
 
 def instant(text: str) -> datetime | None:
-    """Return the instant that a text is by RFC 3339, with its zone; None where it is none."""
+    """Return the instant, in UTC, that a text is by RFC 3339 with its zone; None where it is none.
+
+    PostgreSQL knows fewer offsets than RFC 3339.
+    """
     try:
-        return msgspec.convert(text, Instant)
-    except msgspec.ValidationError:
+        return msgspec.convert(text, Instant).astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError):
         return None
 
 
@@ -221,6 +224,14 @@ class StatementsQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     before: Instant | None = None
     per_page: Annotated[int, Meta(ge=1, le=100)] = 12
+
+    def __post_init__(self) -> None:
+        if self.before is None:
+            return
+        try:
+            msgspec.structs.force_setattr(self, "before", self.before.astimezone(UTC))
+        except OverflowError:
+            raise ValueError("`before` lies outside of the years 1 to 9999") from None
 
 
 class SimulationQuery(msgspec.Struct, frozen=True, kw_only=True):

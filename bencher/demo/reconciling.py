@@ -13,11 +13,11 @@ from series.counting import Basis
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What one holder of a figure says, and whether it is the statement's."""
+    """What one holder of a figure says, and whether it is the statement's; None: it can't tell."""
 
     name: str
     shown: str
-    agrees: bool
+    agrees: bool | None
 
 
 def figures(period: BillingPeriod) -> Iterator[Figure]:
@@ -33,7 +33,7 @@ def figures(period: BillingPeriod) -> Iterator[Figure]:
     yield Figure(
         "ledger, billed or not",
         moved_on if held is None else _series(held),
-        agrees=held in (None, statement.total_series),
+        agrees=None if held is None else held == statement.total_series,
     )
     recount = recounting.recount(
         period.organization_id,

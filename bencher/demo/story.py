@@ -119,14 +119,17 @@ def _period_ends(paid: BillingPeriod) -> None:
     _say("statement", f"{statement.series} series, {_amount(statement)}")
 
 
+_VERDICTS = {True: "agrees", False: "DIFFERS", None: "can't tell any more"}
+
+
 def _compare(period: BillingPeriod) -> Iterator[bool]:
     _chapter(
         f"Every figure of the {period.kind} period,"
         f" {period.starts_at:%d %b} to {period.ends_at:%d %b %Y}"
     )
     for figure in reconciling.figures(period):
-        _say(figure.name, f"{figure.shown:<24} {'agrees' if figure.agrees else 'DIFFERS'}")
-        yield figure.agrees
+        _say(figure.name, f"{figure.shown:<24} {_VERDICTS[figure.agrees]}")
+        yield figure.agrees is not False
 
 
 def _reconcile() -> bool:

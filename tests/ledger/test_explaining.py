@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any
 from urllib.parse import urlencode
 
@@ -330,6 +330,7 @@ class TestFilters:
         [
             {"period": "yesterday"},
             {"period": "2026-11-01T00:00:00"},
+            {"period": "0001-01-01T00:00:00+01:00"},
             {"project": "engine"},
             {"reason": "why"},
             {"billed": "perhaps"},
@@ -344,8 +345,9 @@ class TestFilters:
         assert answer.status_code == 400
         assert answer["Content-Type"] == "application/json"
 
-    def test_an_unknown_period_is_not_found(self, get: Get) -> None:
-        answer = get(period="2020-01-01T00:00:00Z")
+    @pytest.mark.parametrize("start", ["2020-01-01T00:00:00Z", "2020-01-01T00:00:00-23:00"])
+    def test_an_unknown_period_is_not_found(self, get: Get, start: str) -> None:
+        answer = get(period=start)
 
         assert answer.status_code == 404
         assert "`/statements`" in answer.json()["message"]
@@ -432,9 +434,35 @@ class TestStatements:
         (change,) = by_uuid["late_changes"]
         assert (change["kind"], change["series"]) == ("deleted", 1)
 
-    @pytest.mark.parametrize("name", ["x", NOBODY, "2020-01-01T00:00:00Z"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "x",
+            NOBODY,
+            "2020-01-01T00:00:00Z",
+            "2020-01-01T00:00:00-23:00",
+            "9999-12-31T23:59:59-01:00",
+        ],
+    )
     def test_others_are_not_found(self, get: Get, name: str) -> None:
         assert get(f"statements/{name}").status_code == 404
+
+    def test_are_paged_from_an_instant_of_any_zone(self, plan: Plan, get: Get) -> None:
+        statement = close.close(end(plan).pk, now=clock.now())
+        after = statement.starts_at + timedelta(seconds=1)
+
+        answers = [
+            get("statements", before=before.astimezone(timezone(timedelta(hours=23))).isoformat())
+            for before in (statement.starts_at, after)
+        ]
+
+        assert [len(answer.json()["statements"]) for answer in answers] == [0, 1]
+
+    def test_an_instant_that_is_in_no_year_is_refused(self, get: Get) -> None:
+        answer = get("statements", before="0001-01-01T00:00:00+01:00")
+
+        assert answer.status_code == 400
+        assert "`before`" in answer.json()["message"]
 
 
 class TestSimulation:

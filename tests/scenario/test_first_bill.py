@@ -95,7 +95,7 @@ def assert_all_agree(sandbox: Sandbox, period: BillingPeriod, *, series: int, ce
     assert held(sandbox, period) == series
     settlement = Settlement.objects.get(statement=statement)
     assert (settlement.agrees, settlement.amount_cents) == (True, cents)
-    assert [figure.name for figure in reconciling.figures(period) if not figure.agrees] == []
+    assert [figure.name for figure in reconciling.figures(period) if figure.agrees is False] == []
 
 
 def lose_webhooks(sandbox: Sandbox) -> None:
