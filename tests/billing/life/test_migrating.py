@@ -1,5 +1,6 @@
 """Legacy Pro plans become plans of active series when their period ends, and lose no usage."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +15,16 @@ from django.db import transaction
 
 from bencher import clock
 from bencher.tenancy.models import Organization, User
-from billing import canceling, close, following, gateway, plans, posting
-from billing.models import BillingCustomer, BillingPeriod, Level, MeterEvent, Plan, Statement
+from billing import canceling, close, following, gateway, plans, posting, settlement
+from billing.models import (
+    BillingCustomer,
+    BillingPeriod,
+    Level,
+    MeterEvent,
+    Plan,
+    Settlement,
+    Statement,
+)
 from series.models import Project
 from tests.billing.conftest import report
 from tests.billing.life.conftest import DAY, MINUTE, Travel, at_stripe, give_card, invoices, send
@@ -178,6 +187,7 @@ class TestMove:
         list(close.close_due(now=clock.now()))
         send()
         travel(first.ends_at + 2 * HOUR)
+        settlement.settle_due(now=clock.now())
 
         whole, last, new = invoices(shop, subscription.id)
         assert lines(whole) == {legacy.base.id: (1, 2000), legacy.metrics.id: (500, 500)}
@@ -186,6 +196,7 @@ class TestMove:
         assert (statement.series, statement.amount_cents) == (260, 15000)
         assert lines(new)[pro_price()] == (260, 15000)
         assert (new["total"], new["status"]) == (statement.amount_cents, "paid")
+        assert Settlement.objects.get().difference == ""
         assert (first.starts_at, first.kind, first.plan.level) == (switch, "paid", Level.PRO)
         assert prices_now(subscription) == [pro_price()]
 
@@ -241,7 +252,8 @@ class TestMove:
         switch = end_of(subscription)
         travel(switch + 70 * DAY)
 
-        plans.sync(subscription.id)
+        with caplog.at_level(logging.ERROR):
+            plans.sync(subscription.id)
 
         starts = list(
             BillingPeriod.objects.order_by("starts_at").values_list("starts_at", "ends_at")
@@ -283,6 +295,20 @@ class TestMove:
         assert "ends with its period" in migrate()
         travel(ends_at + 2 * HOUR)
         assert lines(invoices(shop, subscription.id)[-1]) == {legacy.metrics.id: (700, 700)}
+
+    def test_can_be_ended_at_once_with_its_usage_billed(
+        self, legacy: Legacy, acme: Organization, shop: Sandbox, travel: Travel
+    ) -> None:
+        subscription = legacy.subscribe(acme)
+        migrate()
+        legacy.use(subscription, 700)
+        travel(clock.now() + MINUTE)
+
+        gateway.connect().cancel_subscription(subscription.id, invoice_now=True)
+
+        assert lines(invoices(shop, subscription.id)[-1]) == {legacy.metrics.id: (700, 700)}
+        assert plans.sync(subscription.id).ended_at is not None
+        assert migrate() == "No legacy Pro subscription is to be moved.\n"
 
     def test_is_scheduled_again_after_a_cancellation_was_taken_back(
         self, legacy: Legacy, acme: Organization
