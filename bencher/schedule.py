@@ -37,6 +37,16 @@ def beat_schedule(*, sweep_at: time) -> dict[str, dict[str, Any]]:
         "close": {"task": "billing.tasks.close_periods", **_EVERY_MINUTE},
         "follow Stripe": {"task": "billing.tasks.sync_plans", **_EVERY_MINUTE},
         "verify": {"task": "billing.tasks.verify_closings", **_EVERY_MINUTE},
+        "metered usage": {"task": "billing.tasks.store_metered_usage", **_EVERY_MINUTE},
+        "metered usage, all of it": {
+            "task": "billing.tasks.store_metered_usage",
+            "schedule": crontab(minute=17),
+            "kwargs": {"everything": True},
+        },
+        "settle undecided": {
+            "task": "billing.tasks.settle_undecided",
+            "schedule": crontab(minute=37),
+        },
         "notices": {"task": "billing.tasks.send_notices", **_EVERY_MINUTE},
         "send": {
             "task": "billing.tasks.send_meter_events",

@@ -72,6 +72,7 @@ def _step(at: datetime, *, say: Say) -> None:
     say(f"{at:%F %T}")
     _run(tasks.sync_plans)
     _run(tasks.pre_close, tasks.close_periods)
+    _run(tasks.store_metered_usage, everything=True)
     _run(tasks.send_meter_events)
     _run(tasks.verify_closings)
     _run(tasks.sync_plans)
@@ -109,11 +110,11 @@ def _instants(*, after: datetime) -> Iterator[datetime]:
     ).values_list("next_check_at", flat=True)
 
 
-def _run(*found: Any) -> None:
+def _run(*found: Any, **wanted: Any) -> None:
     """Enqueue tasks and wait until they are done, and what they enqueued in turn."""
     waiting = f"advance:{uuid4()}"
     for task in found:
-        task.delay(waiting=waiting)
+        task.delay(waiting=waiting, **wanted)
     with Redis.from_url(settings.REDIS_URL) as redis:
         for _ in found:
             if redis.blpop([waiting], timeout=_IDLE_TIMEOUT_SECONDS) is None:

@@ -19,6 +19,7 @@ from bencher.read_only_admin import ReadOnlyAdmin, ReadOnlyInline
 from billing import (
     mirror_admin,  # noqa: F401 - registers itself
     money,
+    outbox_admin,  # noqa: F401 - registers itself
     overview,
     plan_admin,
 )
@@ -33,7 +34,6 @@ from billing.models import (
     FlatFeeProof,
     MeterErrorReport,
     MeterErrorSample,
-    MeterEvent,
     Notice,
     Plan,
     ScheduledRun,
@@ -185,31 +185,6 @@ class BillingPeriodAdmin(ReadOnlyAdmin):
     list_filter = ("state", "kind", "basis")
     list_select_related = ("organization",)
     search_fields = ("stripe_subscription_id", *OF_ORGANIZATION)
-
-
-@admin.register(MeterEvent)
-class MeterEventAdmin(ReadOnlyAdmin):
-    """The outbox."""
-
-    list_display = (
-        "organization",
-        "meter",
-        "value",
-        "timestamp",
-        "reason",
-        "attempts",
-        "sent_at",
-        "rejected_at",
-        "superseded_at",
-    )
-    list_filter = (
-        "reason",
-        "meter",
-        ("sent_at", admin.EmptyFieldListFilter),
-        ("rejected_at", admin.EmptyFieldListFilter),
-    )
-    list_select_related = ("organization",)
-    search_fields = ("identifier", *OF_ORGANIZATION)
 
 
 class SettlementInline(ReadOnlyInline):

@@ -15,7 +15,17 @@ from django.db import transaction
 
 from bencher.tenancy import deletion
 from bencher.tenancy.models import Organization, User
-from billing import checkouts, close, gateway, minutes, periods, plans, posting
+from billing import (
+    checkouts,
+    close,
+    gateway,
+    metered_usage,
+    metrics_periods,
+    minutes,
+    periods,
+    plans,
+    posting,
+)
 from billing.meter_readings import Readings
 from billing.models import (
     TERMINAL_STATUSES,
@@ -105,7 +115,9 @@ def _cut(plan: Plan, *, now: datetime) -> datetime:
         )
     period = plan.periods.filter(state=BillingPeriod.State.OPEN).first()
     if period is None:
-        return minutes.cut_off(starts_at=now, now=now)
+        at = minutes.cut_off(starts_at=now, now=now)
+        metrics_periods.cut_off(plan, at=at)
+        return at
     at = minutes.cut_off(starts_at=period.starts_at, now=now)
     if at + _TOO_LATE > period.ends_at:
         raise PeriodEndsSoonError(
@@ -169,6 +181,7 @@ def _close(cancellation: Cancellation, period: BillingPeriod | None, *, now: dat
 
 
 def _check_is_delivered(plan: Plan, period: BillingPeriod | None) -> None:
+    metered_usage.store(organization_ids=[plan.organization_id])
     waiting_ = MeterEvent.objects.filter(
         organization_id=plan.organization_id,
         sent_at=None,

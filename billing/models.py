@@ -25,6 +25,8 @@ from billing.meter_error_models import (
 )
 from billing.notice_models import Budget as Budget  # noqa: PLC0414 - a model of this app
 from billing.notice_models import Notice as Notice  # noqa: PLC0414
+from billing.usage_models import MetricsPeriod as MetricsPeriod  # noqa: PLC0414
+from billing.usage_models import RunnerMinutes as RunnerMinutes  # noqa: PLC0414
 from billing.verification_models import Verification as Verification  # noqa: PLC0414
 from series.counting import Basis
 

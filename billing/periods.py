@@ -89,7 +89,7 @@ def _missed(
         return []
     is_known = plan is not None and plan.level == Level.PRO
     price_id = plan.stripe_price_id if plan and is_known else item.price_id
-    billed = _billed_spans(found.id, price_id)
+    billed = billed_spans(found.id, price_id)
     after = last.starts_at if last else None
     spans = [
         (starts_at, ends_at, price_id)
@@ -100,7 +100,7 @@ def _missed(
     return spans
 
 
-def _billed_spans(subscription_id: str, price_id: str) -> dict[datetime, datetime]:
+def billed_spans(subscription_id: str, price_id: str) -> dict[datetime, datetime]:
     """Return the ends of the periods that invoices bill at a price, by their starts."""
     spans: dict[datetime, datetime] = {}
     invoices = gateway.connect().invoices_of(subscription_id)

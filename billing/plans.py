@@ -13,7 +13,7 @@ from django.db import transaction
 
 from bencher import clock
 from bencher.tenancy.models import Organization
-from billing import cover, gateway, periods, products
+from billing import cover, gateway, metrics_periods, periods, products
 from billing.models import (
     TERMINAL_STATUSES,
     BillingCustomer,
@@ -67,6 +67,7 @@ def store(found: gateway.Subscription, *, asked_at: datetime) -> Plan:
     item = plan_item(found)
     # Asked before the transaction: nothing remote happens inside it.
     openings = periods.to_open(found, item) if _is_counted(found, item) else []
+    spans = [] if _is_pro(item) else metrics_periods.to_open(found, item, asked_at=asked_at)
     with transaction.atomic(durable=True):
         if openings:
             # The fence comes first: a report under way holds it, and then the organization.
@@ -78,6 +79,7 @@ def store(found: gateway.Subscription, *, asked_at: datetime) -> Plan:
         if plan.ended_at is not None or not _is_being_canceled(plan):
             periods.follow(plan, found, item)
             periods.store(plan, openings)
+            metrics_periods.follow(plan, item, spans)
         cover.follow(plan, ends_at=item.ends_at, asked_at=asked_at)
     return plan
 
@@ -228,4 +230,5 @@ def end_missing(plan: Plan, *, now: datetime) -> None:
                 },
             )
             periods.end(plan)
+            metrics_periods.cut_off(plan, at=now)
             cover.follow(plan, ends_at=now, asked_at=now)

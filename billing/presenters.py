@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 
 from bencher import dates
 from bencher.dates import Written
@@ -112,6 +113,10 @@ class BillingPage:
     series: str
     not_billed: str
     price: PriceShown | None
+    # Empty where there are none.
+    metrics: str
+    runner_minutes: str
+    runner_price: str
     ladder: tuple[LadderRow, ...]
     projects: tuple[ProjectRow, ...]
     posted: PostShown | None
@@ -127,6 +132,7 @@ def billing_page(
     offered: pricing.Ladder,
     offer: Offer | None,
     statements: Sequence[Statement],
+    runner_minute_cents: Decimal | None,
     now: datetime,
 ) -> BillingPage:
     """Return what the page shows; `offered` is the ladder for those who have no plan."""
@@ -142,6 +148,9 @@ def billing_page(
         series=f"{count:,}",
         not_billed=f"{sum(p.series for p in usage.count.projects if not p.billed):,}",
         price=_price(usage, ladder) if ladder else None,
+        metrics="" if usage.metrics is None else f"{usage.metrics:,}",
+        runner_minutes=f"{usage.runner_minutes:,}" if usage.runner_minutes else "",
+        runner_price=_runner_price(usage, runner_minute_cents),
         ladder=_ladder(ladder, count),
         projects=tuple(_project(project) for project in usage.count.projects),
         posted=_post(usage.last_event) if usage.last_event else None,
@@ -149,6 +158,13 @@ def billing_page(
         offer=offer,
         has_invoices=bool(statements),
     )
+
+
+def _runner_price(usage: Usage, minute_cents: Decimal | None) -> str:
+    if minute_cents is None or usage.plan is None:
+        return ""
+    exact = minute_cents * usage.runner_minutes
+    return money.written(int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP)))
 
 
 def _plan(plan: Plan, usage: Usage) -> PlanShown:

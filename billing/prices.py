@@ -1,5 +1,6 @@
 """The ladder of a price: data of Stripe's, mirrored by dj-stripe, read here."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -46,6 +47,17 @@ def sold(level: Level) -> list[str]:
     if settings.BARE_METAL_PRODUCT:
         found.append(gateway.connect().metered_price_of(settings.BARE_METAL_PRODUCT).id)
     return found
+
+
+def runner_minute_cents() -> Decimal | None:
+    """Return what a minute of bare metal costs, in cents, from the mirror; None if not known."""
+    if not settings.BARE_METAL_PRODUCT:
+        return None
+    row = MirroredPrice.objects.filter(
+        stripe_data__product=settings.BARE_METAL_PRODUCT, stripe_data__active=True
+    ).first()
+    cents = row and row.stripe_data.get("unit_amount_decimal")
+    return Decimal(cents) if cents else None
 
 
 def _mirrored(price_id: str) -> list[dict[str, Any]] | None:

@@ -21,6 +21,7 @@ from billing import (
     hints,
     mailing,
     meter_errors,
+    metered_usage,
     noticing,
     outbox,
     posting,
@@ -30,6 +31,7 @@ from billing import (
     second_subscriptions,
     settlement,
     sweep,
+    undecided,
     verification,
     waking,
     webhooks,
@@ -41,8 +43,10 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def post_active_series(*, organization_id: int, **_: object) -> None:
-    """Post an organization's count if it changed since the last post of its period."""
+    """Post what an organization used: its count where that changed, or its older plan's metrics."""
     hints.began(organization_id)
+    if metered_usage.store(organization_ids=[organization_id]):
+        send_meter_events.delay()
     plan = Plan.objects.filter(organization_id=organization_id, ended_at=None).first()
     if plan is None:
         return
@@ -63,6 +67,23 @@ def send_meter_events(**_: object) -> None:
         else outbox.TEST_EVENTS_PER_SECOND
     )
     outbox.send(gateway.connect(), per_second=per_second)
+
+
+@shared_task
+def store_metered_usage(*, everything: bool = False, **_: object) -> None:
+    """Store what adds up and has no event yet: of late, or as far back as Stripe takes it."""
+    stored = metered_usage.store(
+        look_back=metered_usage.EVERYTHING if everything else metered_usage.OF_LATE
+    )
+    if stored + metered_usage.carry_over():
+        send_meter_events.delay()
+
+
+@shared_task
+def settle_undecided(**_: object) -> None:
+    """Mark as sent what Stripe's meter shows; what is missing waits for a person."""
+    if settings.BILLING_CONFIGURED:
+        undecided.settle(now=clock.now())
 
 
 @shared_task

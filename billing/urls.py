@@ -5,6 +5,7 @@ from django.urls import path
 from billing import alert_views, plan_views, thin_webhooks, views
 from billing.api import UsageDetail
 from billing.plan_api import CheckoutList, PlanDetail
+from billing.runner_minutes_api import RunnerMinutesList
 from billing.series_api import UsageSeries, UsageSimulation
 from billing.statements_api import StatementDetail, StatementList
 
@@ -40,6 +41,7 @@ pages = [
 api = [
     path("checkout", CheckoutList.as_view()),
     path("organizations/<str:organization>/plan", PlanDetail.as_view()),
+    path("organizations/<str:organization>/runner-minutes", RunnerMinutesList.as_view()),
     path("organizations/<str:organization>/usage", UsageDetail.as_view(), name="usage"),
     path("organizations/<str:organization>/usage/series", UsageSeries.as_view()),
     path("organizations/<str:organization>/usage/simulation", UsageSimulation.as_view()),

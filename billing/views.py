@@ -21,6 +21,7 @@ from billing import (
     overview,
     plans,
     presenters,
+    prices,
     pricing,
     resubscribing,
     trials,
@@ -78,6 +79,7 @@ def billing(request: SignedInRequest, organization: str) -> HttpResponse:
         offered=() if used.plan else offers.pro_ladder(),
         offer=None if used.plan else _offer(found, request.user),
         statements=overview.closed_periods(found),
+        runner_minute_cents=prices.runner_minute_cents() if used.runner_minutes else None,
         now=now,
     )
     return render(request, "billing/usage_detail.html", {"page": page})

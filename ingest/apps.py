@@ -10,9 +10,11 @@ class IngestConfig(AppConfig):
     verbose_name = "reports"
 
     def ready(self) -> None:
-        """Register the recount, and what names somebody."""
+        """Register the recount, what came with how many metrics, and what names somebody."""
         from ingest import erasing, recount
-        from series import recounting
+        from ingest import received as received_reports
+        from series import received, recounting
 
+        received.register(received_reports.SQL)
         recounting.register(series=recount.SQL, with_reports=recount.WITH_REPORTS)
         erasing.register_parts()

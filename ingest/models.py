@@ -153,6 +153,8 @@ class Report(models.Model):
             models.Index(fields=["organization", "seen_at"], name="reports_by_seen_at"),
             # The project's list of reports, newest first.
             models.Index(fields=["project", "start_time"], name="reports_by_start_time"),
+            # What older plans are billed by.
+            models.Index(fields=["organization", "received_at"], name="reports_by_received_at"),
             # What goes when its evidence expires.
             models.Index(
                 fields=["organization", "seen_at"],

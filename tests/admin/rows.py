@@ -16,8 +16,10 @@ from billing.models import (
     FlatFeeProof,
     MeterErrorReport,
     MeterErrorSample,
+    MetricsPeriod,
     Notice,
     Release,
+    RunnerMinutes,
     ScheduledRun,
     SecondSubscription,
     Statement,
@@ -124,6 +126,22 @@ def _make_billing(organization: Organization, leader: User, number: int, *, now:
     )
     Verification.objects.create(
         period=statement.period, checked_at=now, next_check_at=now, stripe_invoice_id="in_1"
+    )
+    MetricsPeriod.objects.create(
+        organization=organization,
+        plan=plan,
+        stripe_subscription_id=f"sub_older_{number}",
+        starts_at=NOV - timedelta(days=90 * number),
+        ends_at=NOV - timedelta(days=90 * number - 30),
+        metered_from=NOV - timedelta(days=90 * number),
+    )
+    RunnerMinutes.objects.create(
+        organization=organization,
+        runner="iron",
+        minutes=5,
+        start_time=now,
+        idempotency_key="job-1",
+        received_at=now,
     )
     Cancellation.objects.create(
         plan=plan, requested_by=leader, reason="closed", requested_at=now, ends_at=now

@@ -40,7 +40,7 @@ WITHOUT_A_PAGE = {
 }
 
 # Staff act on these, and give a reason.
-WITH_ACTIONS = {Plan}
+WITH_ACTIONS = {Plan, MeterEvent}
 
 
 def address(model: type[models.Model], page: str, *args: object) -> str:

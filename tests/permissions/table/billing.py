@@ -31,6 +31,21 @@ ROWS = [
         ("delete", "run_server", None),
     )
 ]
+ROWS.append(
+    Row(
+        method="post",
+        path=f"{_PATH}/runner-minutes",
+        scope=Scope.ORGANIZATION,
+        needs="manage",
+        success=201,
+        body={
+            "runner": "iron",
+            "minutes": 5,
+            "start_time": "2026-11-01T00:00:00Z",
+            "idempotency_key": "job-1",
+        },
+    )
+)
 
 
 def objects(project: Project) -> dict[str, str]:
