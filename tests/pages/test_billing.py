@@ -372,5 +372,5 @@ class TestQueries:
 
         # Session, user, organization, membership, clock, plan, period, count, last event,
         # statements, settlements.
-        with django_assert_num_queries(11):
+        with django_assert_num_queries(12):
             page()

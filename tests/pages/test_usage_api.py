@@ -167,7 +167,7 @@ class TestOnPro:
 
         # Clock and key, organization, membership, clock, plan, period, count, last event, and who
         # subscribed: checkout, then leader.
-        with django_assert_num_queries(11):
+        with django_assert_num_queries(12):
             get(client, key)
 
 
