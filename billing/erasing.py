@@ -13,7 +13,7 @@ from django.db.models.functions import Cast, Concat
 from djstripe.models import WebhookEventTrigger
 
 from bencher.tenancy import erasing
-from bencher.tenancy.erasing import RefusedError, Stage, Subject, blank
+from bencher.tenancy.erasing import UUID_AS_TEXT, RefusedError, Stage, Subject, blank
 from bencher.tenancy.models import Organization, User
 from billing import checkouts, gateway, redaction
 from billing.models import (
@@ -27,6 +27,7 @@ from billing.models import (
     Notice,
     Plan,
     Release,
+    RunnerMinutes,
     ScheduledRun,
     StatementLine,
     Verification,
@@ -65,6 +66,13 @@ def register_parts() -> None:
             testbed_name="",
             benchmark_name="",
             measure_name="",
+        ),
+        # A key stays one of its own, so that no call can be repeated under it.
+        blank(
+            "calls about runner minutes",
+            lambda of: RunnerMinutes.objects.filter(organization=of),
+            runner="",
+            idempotency_key=UUID_AS_TEXT,
         ),
         _Mirror(),
         blank("webhook bodies", _webhooks, headers={}, body="", exception="", traceback=""),

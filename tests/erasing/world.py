@@ -23,6 +23,7 @@ from billing.models import (
     Notice,
     Plan,
     Release,
+    RunnerMinutes,
     ScheduledRun,
     Statement,
     Verification,
@@ -134,6 +135,14 @@ class World:
             waits_for=f"{slug} is asked",
             requested_at=self.now,
             ends_at=self.now,
+        )
+        RunnerMinutes.objects.create(
+            organization=self.organization,
+            runner=f"{slug}-rack",
+            minutes=5,
+            start_time=self.now,
+            idempotency_key=f"{slug}-1",
+            received_at=self.now,
         )
         Release.objects.create(plan=self.plan, reason=f"({slug})", released_at=self.now)
         staff = User.objects.filter(is_staff=True).first() or factories.make_user(
