@@ -10,7 +10,7 @@ from django.db import connection
 
 from bencher import clock
 from bencher.tenancy.models import Organization, User
-from billing import customers, gateway, outbox, subscribing
+from billing import customers, gateway, outbox, stripe_setup, subscribing
 from billing.models import Checkout, Plan
 from series.models import Project, Visibility
 from tests.factories import make_organization, make_project, make_user
@@ -18,6 +18,18 @@ from tests.stripe_sandbox import Sandbox
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 Travel = Callable[[datetime], None]
+
+
+@pytest.fixture
+def shop(db: None, sandbox: Sandbox) -> Sandbox:
+    """Return a sandbox in which Pro can be sold, and which tells nobody of anything.
+
+    Each advance would wait for webhooks that nobody receives here.
+    """
+    list(stripe_setup.run())
+    for endpoint in sandbox.objects("webhook_endpoint"):
+        gateway.connect().delete_webhook_endpoint(str(endpoint["id"]))
+    return sandbox
 
 
 @pytest.fixture

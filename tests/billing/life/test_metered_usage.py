@@ -206,11 +206,10 @@ class TestStore:
         report(engine, 3)
         period = MetricsPeriod.objects.get()
         received_at = clock.now()
-        first = received_at.replace(second=0, microsecond=0)
-        MetricsPeriod.objects.update(
-            starts_at=received_at - timedelta(seconds=5), metered_from=received_at - DAY / 86400 * 5
-        )
+        starts_at = received_at - timedelta(seconds=5)
+        MetricsPeriod.objects.update(starts_at=starts_at, metered_from=starts_at)
         metered_usage.store()
+        first = starts_at.replace(second=0, microsecond=0)
         assert MeterEvent.objects.get().timestamp >= first + MINUTE
 
         MeterEvent.objects.all().delete()
@@ -220,7 +219,8 @@ class TestStore:
             ends_at=received_at + timedelta(milliseconds=50),
         )
         metered_usage.store()
-        assert MeterEvent.objects.get().timestamp < first
+        last = (received_at + timedelta(milliseconds=50)).replace(second=0, microsecond=0)
+        assert MeterEvent.objects.get().timestamp < last
 
 
 class TestPeriods:
