@@ -29,6 +29,7 @@ class Posted:
 
 
 # Plans whose period has ended belong to close: the ledger's rows have moved on (design rule 10).
+# So do those that are being canceled: what is seen from now on is dated to where they are cut.
 _COUNTED = """
 due AS (
     SELECT plan.organization_id, customer.id AS customer_id, customer.stripe_customer_id,
@@ -42,6 +43,8 @@ due AS (
      AND period.starts_at <= {clock} AND {clock} < period.ends_at
     WHERE plan.id = ANY(%(plans)s::bigint[]) AND plan.ended_at IS NULL AND plan.level = 'pro'
       AND plan.status = ANY(%(statuses)s::text[])
+      AND NOT EXISTS (SELECT FROM billing_cancellation cancellation
+                      WHERE cancellation.plan_id = plan.id AND cancellation.finished_at IS NULL)
 ),
 counted AS (
     SELECT due.*, active.billed AS value, latest.value AS latest_value,

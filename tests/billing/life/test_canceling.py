@@ -153,6 +153,18 @@ class TestAtOnce:
         assert [event.value for event in MeterEvent.objects.order_by("timestamp")] == [3, 5]
         assert go_on() == 1
 
+    def test_posts_nothing_of_a_period_that_is_cut(
+        self, shop: Sandbox, plan: Plan, alice: User, engine: Project
+    ) -> None:
+        report(engine, 3)
+        begin(plan, alice)
+        # Seen again past the cut, the series have left the ledger of the period.
+        report(engine, 3)
+
+        post(plan)
+
+        assert not MeterEvent.objects.exists()
+
     def test_waits_until_stripe_shows_the_count(
         self, shop: Sandbox, plan: Plan, alice: User, engine: Project, travel: Travel
     ) -> None:
