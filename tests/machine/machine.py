@@ -12,7 +12,7 @@ from bencher import clock
 from billing import tasks
 from tests import databases
 from tests.machine import invariants
-from tests.machine.ci import ONE, Reporting
+from tests.machine.ci import MICROSECOND, ONE, Reporting
 from tests.machine.crashes import CrashPoints
 from tests.machine.driven import CRASH_AT, TESTBEDS, WHERE, Where
 from tests.machine.oracle import Results
@@ -33,6 +33,8 @@ STARTS = st.sampled_from(
     ]
 )
 WHO = st.integers(0, 1)
+# The project of each that is private from the beginning.
+OWN = st.sampled_from([(0, 0), (0, 0), (1, 0)])
 
 BEAT: dict[str, Callable[[], Any]] = {
     "notices": tasks.send_notices.run,
@@ -180,6 +182,20 @@ class LedgerMachine(Reporting, Curating):
         deadline = self._world.next_deadline()
         if deadline is not None and clock.now() < deadline + after:
             self._world.move(deadline + after)
+
+    @rule(where=OWN, before=ONE, after=ONE, crash_at=CRASH_AT)
+    def report_around_the_next_end(
+        self, where: Where, before: Results, after: Results, crash_at: int
+    ) -> None:
+        """CI reports the last instant of a period and the first of the next; then it is closed."""
+        ends_at = self._world.next_deadline()
+        if ends_at is None:
+            return
+        self.go_to_the_next_end(SECOND)
+        self._report(where, TESTBEDS[0], before, end_time=ends_at - MICROSECOND, crash_at=0)
+        self._report(where, TESTBEDS[0], after, end_time=ends_at, crash_at=0)
+        self._world.happened["report around an end"] += 1
+        self.tick(CLOSED_BY, crash_at)
 
     @invariant()
     def everything_agrees(self) -> None:

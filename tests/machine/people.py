@@ -3,7 +3,7 @@
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import rule
 
 from tests.machine.driven import BENCHMARKS, CRASH_AT, MEASURES, TESTBEDS, WHERE, Driven, Where
 
@@ -24,26 +24,13 @@ class Curating(Driven):
         self._world.set_visibility(tenant, project, private=private, crash_at=crash_at)
 
     @rule(where=WHERE, crash_at=CRASH_AT)
-    def delete_project(self, where: Where, crash_at: int) -> None:
-        """Somebody deletes a project."""
-        tenant, project, _ = self._place(where)
-        self._world.delete_project(tenant, project, crash_at=crash_at)
-
-    def _a_project_is_deleted(self) -> bool:
-        return any(
-            known.deleted
-            for tenant in self._world.tenants
-            for known in tenant.oracle.projects.values()
-        )
-
-    @precondition(_a_project_is_deleted)
-    @rule(crash_at=CRASH_AT)
-    def restore_projects(self, crash_at: int) -> None:
-        """Staff restore what was deleted."""
-        for tenant in self._world.tenants:
-            for project in tenant.projects:
-                if tenant.oracle.projects[project.slug].deleted:
-                    self._world.restore_project(tenant, project, crash_at=crash_at)
+    def delete_or_restore_project(self, where: Where, crash_at: int) -> None:
+        """Somebody deletes a project, or staff restore it; one rule, lest all end up deleted."""
+        tenant, project, known = self._place(where)
+        if known.deleted:
+            self._world.restore_project(tenant, project, crash_at=crash_at)
+        else:
+            self._world.delete_project(tenant, project, crash_at=crash_at)
 
     @rule(where=WHERE, entity=ENTITY, number=st.integers(1, 10**6), crash_at=CRASH_AT)
     def rename(self, where: Where, entity: tuple[str, str], number: int, crash_at: int) -> None:

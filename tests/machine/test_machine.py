@@ -31,6 +31,7 @@ OFTEN = {
     "project deleted",
     "project made public",
     "report accepted",
+    "report around an end",
     "report at a bound",
     "report dated before the fence",
     "report repeated",

@@ -34,6 +34,7 @@ from tests.factories import (
 )
 from tests.machine.crashes import CrashPoints
 from tests.machine.oracle import Fall, Oracle, ProjectKnown, Results
+from tests.sandbox.shop import make_client
 from tests.stripe_sandbox import Sandbox
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -249,6 +250,15 @@ class World:
     def subscribe(self, tenant: Tenant, *, trial_days: int | None, crash_at: int) -> None:
         """Subscribe at Stripe, and learn of it."""
         customer = customers.of(tenant.organization, leader=tenant.leader, now=clock.now())
+        # Who can't pay is canceled at Stripe two weeks later.
+        stripe = make_client(self.sandbox)
+        card = stripe.v1.payment_methods.attach(
+            "pm_card_visa", {"customer": customer.stripe_customer_id}
+        )
+        stripe.v1.customers.update(
+            customer.stripe_customer_id,
+            {"invoice_settings": {"default_payment_method": card.id}},
+        )
         created = gateway.connect().subscribe(
             customer_id=customer.stripe_customer_id,
             organization_uuid=str(tenant.organization.uuid),
