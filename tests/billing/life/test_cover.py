@@ -14,6 +14,8 @@ from tests.billing.life.conftest import DAY, Travel, at_stripe
 from tests.factories import make_user
 from tests.stripe_sandbox import Fault, Sandbox
 
+pytestmark = pytest.mark.django_db
+
 CALL = "GET /v1/subscriptions/*"
 
 
