@@ -74,9 +74,9 @@ class Life:
         """Live for some time."""
         self.live(clock.now() + time)
 
-    def _run(self, *found: Any) -> None:
+    def _run(self, *found: Any, **arguments: Any) -> None:
         for task in found:
-            task.run()
+            task.run(**arguments)
         while self.world.queue:
             task, arguments = self.world.queue.pop(0)
             task(**arguments)
