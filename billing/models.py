@@ -4,15 +4,13 @@ Amounts are integer cents. Periods are half-open: [starts_at, ends_at).
 """
 
 from django.conf import settings
-from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import RangeOperators
-from django.contrib.postgres.fields.ranges import BigIntegerRangeField, DateTimeRangeField
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
-from django.db.models import F, Func, Q, Value
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from bencher.tenancy.models import Organization
+from billing import overlapping
 from billing.correction_models import Correction as Correction  # noqa: PLC0414
 from billing.correction_models import (
     CorrectionDecision as CorrectionDecision,  # noqa: PLC0414
@@ -321,32 +319,7 @@ class BillingPeriod(models.Model):
             models.CheckConstraint(
                 condition=Q(basis__in=["private", "all"]), name="period_basis_is_known"
             ),
-            # A range of one organization stands for equality: plain integers in an exclusion
-            # constraint would need an extension that the embedded server lacks.
-            ExclusionConstraint(
-                name="periods_of_an_organization_do_not_overlap",
-                expressions=[
-                    (
-                        Func(
-                            F("organization_id"),
-                            F("organization_id"),
-                            Value("[]"),
-                            function="int8range",
-                            output_field=BigIntegerRangeField(),
-                        ),
-                        RangeOperators.OVERLAPS,
-                    ),
-                    (
-                        Func(
-                            F("starts_at"),
-                            F("ends_at"),
-                            function="tstzrange",
-                            output_field=DateTimeRangeField(),
-                        ),
-                        RangeOperators.OVERLAPS,
-                    ),
-                ],
-            ),
+            overlapping.refused("periods_of_an_organization_do_not_overlap"),
         ]
         indexes = [
             models.Index(fields=["ends_at"], condition=Q(state="open"), name="open_periods_by_end"),

@@ -2,13 +2,11 @@
 
 from uuid import uuid4
 
-from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import RangeOperators
-from django.contrib.postgres.fields.ranges import BigIntegerRangeField, DateTimeRangeField
 from django.db import models
-from django.db.models import F, Func, Q, Value
+from django.db.models import F, Q
 
 from bencher.tenancy.models import Organization
+from billing import overlapping
 
 
 class MetricsPeriod(models.Model):
@@ -44,31 +42,7 @@ class MetricsPeriod(models.Model):
                 condition=Q(metered_from__gte=F("starts_at")),
                 name="metrics_period_is_metered_from_its_start",
             ),
-            # A range of one organization stands for equality, as for billing periods.
-            ExclusionConstraint(
-                name="metrics_periods_of_an_organization_do_not_overlap",
-                expressions=[
-                    (
-                        Func(
-                            F("organization_id"),
-                            F("organization_id"),
-                            Value("[]"),
-                            function="int8range",
-                            output_field=BigIntegerRangeField(),
-                        ),
-                        RangeOperators.OVERLAPS,
-                    ),
-                    (
-                        Func(
-                            F("starts_at"),
-                            F("ends_at"),
-                            function="tstzrange",
-                            output_field=DateTimeRangeField(),
-                        ),
-                        RangeOperators.OVERLAPS,
-                    ),
-                ],
-            ),
+            overlapping.refused("metrics_periods_of_an_organization_do_not_overlap"),
         ]
         indexes = [
             models.Index(fields=["organization", "ends_at"], name="metrics_periods_by_end"),
