@@ -121,6 +121,7 @@ _AFTER_UUIDS = """
     > (%(testbed_after)s::uuid, %(benchmark_after)s::uuid, %(measure_after)s::uuid)
 """
 
+_NOT_GIVEN_OUT = "Give `cursor` as `next` of the page before."
 _NAMES = "project_name || E'\\n' || testbed_name || E'\\n' || benchmark_name"
 
 
@@ -197,6 +198,8 @@ def page(
             parameters | {"limit": limit + 1},
         )
         rows = cursor_.fetchall()
+    if cursor and not rows and of.source is not Source.STATEMENT and not _is_place(parameters):
+        raise InvalidCursorError(_NOT_GIVEN_OUT)
     shown = rows[:limit]
     if of.source is Source.LEDGER:
         shown = _with_reports(of, shown)
@@ -308,7 +311,20 @@ def _after(of: Subject, cursor: str) -> dict[str, UUID]:
     try:
         testbed, benchmark, measure = map(UUID, keys)
     except ValueError:
-        raise InvalidCursorError("Give `cursor` as `next` of the page before.") from None
+        raise InvalidCursorError(_NOT_GIVEN_OUT) from None
     if source != of.source:
         raise InvalidCursorError("The period was closed since that page; begin again without it.")
     return {"testbed_after": testbed, "benchmark_after": benchmark, "measure_after": measure}
+
+
+def _is_place(parameters: dict[str, Any]) -> bool:
+    """Tell whether there is such a place; after one that nothing has, nothing follows either."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM series_testbed WHERE uuid = %(testbed_after)s)"
+            " AND EXISTS (SELECT FROM series_benchmark WHERE uuid = %(benchmark_after)s)"
+            " AND EXISTS (SELECT FROM series_measure WHERE uuid = %(measure_after)s)",
+            parameters,
+        )
+        row = cursor.fetchone()
+    return bool(row and row[0])

@@ -297,7 +297,11 @@ class TestPages:
         with django_assert_num_queries(2):
             explaining.page(of, Wanted(), cursor="", limit=10)
 
-    @pytest.mark.parametrize("cursor", ["x", "ledger.1.2.3", "ledger", f"ledger.{NOBODY}"])
+    @pytest.mark.parametrize(
+        "cursor",
+        # The last one has the form of a cursor and names nothing: an end, if it were taken.
+        ["x", "ledger.1.2.3", "ledger", f"ledger.{NOBODY}", f"ledger.{NOBODY}.{NOBODY}.{NOBODY}"],
+    )
     def test_refuse_a_cursor_that_was_not_given_out(self, get: Get, cursor: str) -> None:
         assert get(cursor=cursor).status_code == 400
 
