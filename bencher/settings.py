@@ -112,6 +112,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "django_guid",
+    "django_htmx",
     "rest_framework",
     "drf_spectacular",
     "djstripe",
