@@ -65,7 +65,7 @@ def start(
         price_ids=price_ids,
         trial_days=trial_days,
         success_url=_url("checkout-return", organization) + "?checkout={CHECKOUT_SESSION_ID}",
-        cancel_url=_url("billing", organization),
+        cancel_url=_url("plan", organization),
         terms=True,
     )
     try:

@@ -1,4 +1,4 @@
-"""What leaders do with a plan on the billing page: cancel, resume, and go to Stripe's portal."""
+"""The plan's page, and what leaders do there: cancel, resume, and go to Stripe's portal."""
 
 import logging
 
@@ -6,17 +6,26 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
 
 from bencher import clock, dates
 from bencher.tenancy import access
 from bencher.tenancy.access import SignedInRequest
-from bencher.tenancy.models import Organization
-from billing import canceling, gateway, plans
+from bencher.tenancy.models import Organization, User
+from billing import (
+    canceling,
+    gateway,
+    offers,
+    plan_page,
+    plan_wording,
+    plans,
+    trials,
+)
+from billing import usage as billing_usage
 from billing.models import BillingCustomer, Plan
-from billing.usage import open_period
 
 logger = logging.getLogger(__name__)
 
@@ -41,11 +50,39 @@ _WHAT_TO_DO: dict[type[Exception], str] = {
 _ANTICIPATED = tuple(_WHAT_TO_DO)
 
 
+@never_cache
+@login_required
+@require_safe
+def plan(request: SignedInRequest, organization: str) -> HttpResponse:
+    """Show an organization's plan, what happens next, and what can be done; or what is offered."""
+    found = access.led_by(request.user, organization)
+    now = clock.now()
+    used = billing_usage.current(found, now=now)
+    page = plan_page.plan_page(
+        found,
+        usage=used,
+        offered=() if used.plan else offers.pro_ladder(),
+        offer=None if used.plan else _offer(found, request.user),
+        has_customer=BillingCustomer.objects.filter(organization=found).exists(),
+        now=now,
+    )
+    return render(request, "billing/plan_detail.html", {"page": page})
+
+
+@never_cache
 @login_required
 @_POST
 def cancel(request: SignedInRequest, organization: str) -> HttpResponse:
-    """Let the plan end with its period. Signing in again on the way arrives here by GET."""
-    return _set_cancel(request, organization, cancel=True)
+    """Say what canceling means, and let the plan end with its period once that is confirmed."""
+    if request.method == "POST":
+        return _set_cancel(request, organization, cancel=True)
+    found = access.led_by(request.user, organization)
+    used = billing_usage.current(found, now=clock.now())
+    if not plan_page.can_cancel(used.plan):
+        messages.info(request, "There is nothing to cancel; what there is, is shown below.")
+        return redirect("plan", found.slug)
+    context = {"organization": found, "consequences": plan_wording.consequences(used)}
+    return render(request, "billing/plan_cancel.html", context)
 
 
 @login_required
@@ -62,37 +99,47 @@ def portal(request: SignedInRequest, organization: str) -> HttpResponse:
     found = access.led_by(request.user, organization)
     customer = BillingCustomer.objects.filter(organization=found).first()
     if request.method != "POST" or customer is None:
-        return redirect("billing", found.slug)
+        return redirect("plan", found.slug)
     try:
         url = gateway.connect().portal_url(
             customer_id=customer.stripe_customer_id,
             configuration_id=settings.STRIPE_PORTAL_CONFIGURATION,
-            return_url=settings.BASE_URL + reverse("billing", args=[found.slug]),
+            return_url=settings.BASE_URL + reverse("plan", args=[found.slug]),
         )
     except _ANTICIPATED as error:
         _tell(request, error, organization=found)
-        return redirect("billing", found.slug)
+        return redirect("plan", found.slug)
     return HttpResponseRedirect(url, status=303)
+
+
+def _offer(organization: Organization, user: User) -> plan_page.Offer:
+    with_trial = trials.is_due(organization, user)
+    ended = Plan.objects.filter(organization=organization).exclude(ended_at=None)
+    return plan_page.offer(
+        is_open=offers.is_open(),
+        trial_days=settings.PRO_TRIAL_DAYS if with_trial else None,
+        last=ended.order_by("-ended_at").first(),
+    )
 
 
 def _set_cancel(request: SignedInRequest, organization: str, *, cancel: bool) -> HttpResponse:
     found = access.led_by(request.user, organization)
     plan = Plan.objects.filter(organization=found, ended_at=None).first()
     if request.method != "POST" or plan is None:
-        return redirect("billing", found.slug)
+        return redirect("plan", found.slug)
     try:
         plan = canceling.at_period_end(plan, cancel=cancel, now=clock.now())
     except _ANTICIPATED as error:
         _tell(request, error, organization=found)
     else:
         messages.success(request, _done(plan))
-    return redirect("billing", found.slug)
+    return redirect("plan", found.slug)
 
 
 def _done(plan: Plan) -> str:
     if not plan.cancel_at_period_end:
         return "The plan goes on. Nothing else has changed."
-    period = open_period(plan, now=clock.now())
+    period = billing_usage.open_period(plan, now=clock.now())
     end = f"on {dates.moment(period.ends_at).text}" if period else "with its period"
     return f"The plan is canceled: it ends {end}. Until then everything works as before."
 

@@ -1,4 +1,4 @@
-"""The billing page's contents, ready to show: templates neither count nor format."""
+"""The usage page's contents, ready to show: templates neither count nor format."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from bencher import dates
 from bencher.dates import Written
 from bencher.tenancy.models import Organization
-from billing import money, pricing, wording
-from billing.models import BillingPeriod, Cancellation, Level, MeterEvent, Plan, Statement
+from billing import money, price_table, pricing, wording
+from billing.models import BillingPeriod, Cancellation, Level, Plan, Statement
+from billing.price_table import BandRow
 from billing.usage import Usage
 from billing.wording import Said
 from series.counting import Basis, ProjectCount
@@ -23,9 +24,6 @@ class PlanShown:
     status: Said
     renewal: str
     by_series: bool
-    # What canceling would mean; empty where there is nothing left to cancel.
-    cancel: tuple[str, ...]
-    can_resume: bool
     # What is under way where staff end the plan at once.
     canceling: str
 
@@ -53,15 +51,6 @@ class PriceShown:
 
 
 @dataclass(frozen=True, slots=True)
-class LadderRow:
-    """One band of the price."""
-
-    range: str
-    price: str
-    is_current: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ProjectRow:
     """One project's share of the count."""
 
@@ -69,15 +58,6 @@ class ProjectRow:
     visibility: str
     series: str
     billed: Said
-
-
-@dataclass(frozen=True, slots=True)
-class PostShown:
-    """The value that was posted last."""
-
-    value: str
-    at: Written
-    delivery: Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +70,6 @@ class StatementRow:
     series: str
     amount: str
     invoice: Said
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What an organization without a plan can do."""
-
-    is_open: bool
-    trial_days: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +89,9 @@ class BillingPage:
     metrics: str
     runner_minutes: str
     runner_price: str
-    ladder: tuple[LadderRow, ...]
+    ladder: tuple[BandRow, ...]
     projects: tuple[ProjectRow, ...]
-    posted: PostShown | None
     statements: tuple[StatementRow, ...]
-    offer: Offer | None
-    has_invoices: bool
 
 
 def billing_page(
@@ -130,7 +99,6 @@ def billing_page(
     *,
     usage: Usage,
     offered: pricing.Ladder,
-    offer: Offer | None,
     statements: Sequence[Statement],
     runner_minute_cents: Decimal | None,
     now: datetime,
@@ -151,12 +119,9 @@ def billing_page(
         metrics="" if usage.metrics is None else f"{usage.metrics:,}",
         runner_minutes=f"{usage.runner_minutes:,}" if usage.runner_minutes else "",
         runner_price=_runner_price(usage, runner_minute_cents),
-        ladder=_ladder(ladder, count),
+        ladder=price_table.rows(ladder, count),
         projects=tuple(_project(project) for project in usage.count.projects),
-        posted=_post(usage.last_event) if usage.last_event else None,
         statements=tuple(_statement(statement) for statement in statements),
-        offer=offer,
-        has_invoices=bool(statements),
     )
 
 
@@ -169,14 +134,11 @@ def _runner_price(usage: Usage, minute_cents: Decimal | None) -> str:
 
 def _plan(plan: Plan, usage: Usage) -> PlanShown:
     at_once: Cancellation | None = getattr(plan, "cancellation", None)
-    ends = plan.cancel_at_period_end
     return PlanShown(
         level=wording.level(plan),
         status=wording.status(plan),
         renewal=wording.renewal(plan, usage.period),
         by_series=plan.level == Level.PRO,
-        cancel=() if ends or at_once else wording.consequences(usage),
-        can_resume=ends and at_once is None,
         canceling=wording.ending(at_once) if at_once else "",
     )
 
@@ -216,32 +178,12 @@ def _room(ladder: pricing.Ladder, band: pricing.Band, count: int) -> str:
     return f"{end - count:,} more fit in this band; {end + 1:,} series cost {following}."
 
 
-def _ladder(ladder: pricing.Ladder, count: int) -> tuple[LadderRow, ...]:
-    current = pricing.band(ladder, count) if ladder else None
-    return tuple(
-        LadderRow(
-            range=money.band_range(band),
-            price=money.band_price(band),
-            is_current=band == current,
-        )
-        for band in (pricing.bands(ladder) if ladder else [])
-    )
-
-
 def _project(project: ProjectCount) -> ProjectRow:
     return ProjectRow(
         name=project.name,
         visibility=wording.visibility(project),
         series=f"{project.series:,}",
         billed=wording.billed(project),
-    )
-
-
-def _post(event: MeterEvent) -> PostShown:
-    return PostShown(
-        value=f"{event.value:,}",
-        at=dates.moment(event.timestamp),
-        delivery=wording.delivery(event),
     )
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing import alert_views, plan_views, thin_webhooks, views
+from billing import alert_views, checkout_views, plan_views, thin_webhooks, views
 from billing.api import UsageDetail
 from billing.plan_api import CheckoutList, PlanDetail
 from billing.runner_minutes_api import RunnerMinutesList
@@ -12,14 +12,15 @@ from billing.statements_api import StatementDetail, StatementList
 webhooks = [path("meter-errors/", thin_webhooks.receive, name="meter-errors")]
 pages = [
     path("organizations/<slug:organization>/billing/", views.billing, name="billing"),
+    path("organizations/<slug:organization>/billing/plan/", plan_views.plan, name="plan"),
     path(
         "organizations/<slug:organization>/billing/checkout/",
-        views.start_checkout,
+        checkout_views.start_checkout,
         name="checkout-start",
     ),
     path(
         "organizations/<slug:organization>/billing/checkout/complete/",
-        views.complete_checkout,
+        checkout_views.complete_checkout,
         name="checkout-return",
     ),
     path(

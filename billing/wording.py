@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bencher import dates
-from billing import money
 from billing.models import (
     BillingPeriod,
     Cancellation,
@@ -14,7 +13,6 @@ from billing.models import (
     Settlement,
     Status,
 )
-from billing.usage import Usage
 from series.counting import ProjectCount
 
 
@@ -90,24 +88,6 @@ def renewal(plan: Plan, period: BillingPeriod | None) -> str:
             " active series."
         )
     return ""
-
-
-def consequences(usage: Usage) -> tuple[str, ...]:
-    """Say what canceling at the end of the period means, in sentences."""
-    period = usage.period
-    end = dates.moment(period.ends_at).text if period else "the end of the current period"
-    said = [f"The plan ends at {end}. Until then everything works as before."]
-    if period and usage.estimate_cents is not None:
-        posted = f"{usage.last_event.value:,}" if usage.last_event else "nothing yet"
-        said.append(
-            f"The period is billed in full: {usage.count.billed:,} active series so far,"
-            f" {money.written(usage.estimate_cents)}. Stripe was told {posted}."
-        )
-    return (
-        *said,
-        "From then on private projects take no reports; what they have stays, and public ones go"
-        " on. Until then you can resume the plan; later you can subscribe again, without a trial.",
-    )
 
 
 def ending(cancellation: Cancellation) -> str:

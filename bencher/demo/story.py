@@ -68,7 +68,7 @@ def _subscribe(scene: Scene) -> None:
     browser = scene.browser
     browser.open("/sign-in/")
     browser.submit("Sign in", username=scene.leader["leader"], password=scene.leader["password"])
-    browser.open(f"/organizations/{scene.leader['slug']}/billing/")
+    browser.open(f"/organizations/{scene.leader['slug']}/billing/plan/")
     browser.submit("trial")
     _say("checkout", browser.text("h1") + " (sandbox)")
     browser.submit("test card 4242", terms="accepted")

@@ -11,7 +11,7 @@ from pytest_django.fixtures import Settings
 
 from bencher.tenancy.models import Organization, User
 from billing import gateway
-from billing.models import BillingPeriod, Checkout, Level, Plan, Status
+from billing.models import BillingPeriod, Level, Plan, Status
 from series import projects
 from series.models import Visibility
 from tests.factories import DEC, NOV, make_plan, make_project
@@ -220,22 +220,7 @@ class TestOnAnOlderPlan:
         assert soup(response).find("section", attrs={"aria-labelledby": "price"}) is None
 
 
-class TestPostsAndStatements:
-    def test_shows_the_last_posted_value_with_its_time_and_delivery(
-        self, plan: Plan, page: Callable[[], Any], now: datetime
-    ) -> None:
-        period = plan.periods.get()
-        accounts.make_event(period, 7, at=now - timedelta(hours=2))
-        accounts.make_event(period, 12, at=now - timedelta(hours=1))
-
-        text = words(page())
-
-        assert "Last value 12 series As of 18 November 2026, 11:03:07 UTC" in text
-        assert "Delivery Waiting to be sent" in text
-
-    def test_says_that_nothing_was_posted(self, plan: Plan, page: Callable[[], Any]) -> None:
-        assert "Nothing has been posted in this period yet" in words(page())
-
+class TestStatements:
     @pytest.mark.parametrize(
         ("difference", "shown"),
         [("", "Agrees"), ("The invoice charges 1 cents.", "Differs The invoice charges 1 cents.")],
@@ -262,31 +247,11 @@ class TestPostsAndStatements:
 
 
 class TestWithoutAPlan:
-    def test_says_what_pro_is_and_offers_the_trial(
-        self, acme: Organization, page: Callable[[], Any]
-    ) -> None:
+    def test_leads_to_the_plans(self, acme: Organization, page: Callable[[], Any]) -> None:
         response = page()
 
-        form = soup(response).find("form", class_="offer")
-        assert form is not None
-        assert form["action"] == "/organizations/acme/billing/checkout/"
-        assert words(form).startswith("Start the 30-day trial")
-        assert "billed on monthly-active series" in words(response)
-        assert ["501 and more", "$0.40 per series"] in rows(response, "price")
-
-    def test_offers_no_second_trial(
-        self, acme: Organization, alice: User, page: Callable[[], Any]
-    ) -> None:
-        Checkout.objects.create(
-            organization=acme,
-            stripe_session_id="cs_old",
-            started_by=alice,
-            with_trial=True,
-            state=Checkout.State.COMPLETED,
-            created_at=NOV,
-        )
-
-        assert words(soup(page()).find("form", class_="offer")).startswith("Subscribe")
+        assert "No plan Public projects are free." in words(response)
+        assert soup(response).select_one("main a.button[href='/organizations/acme/billing/plan/']")
 
     def test_says_what_the_last_thirty_days_would_cost(
         self, acme: Organization, page: Callable[[], Any], now: datetime
@@ -315,27 +280,8 @@ class TestWithoutAPlan:
 
         response = page()
 
-        assert "Start the 30-day trial" in words(response)
+        assert "Active private series 0" in words(response)
         assert soup(response).find("section", attrs={"aria-labelledby": "price"}) is None
-
-    @pytest.mark.usefixtures("acme")
-    @pytest.mark.parametrize(
-        "unset", [("BILLING_CONFIGURED", False), ("ACTIVE_SERIES_PRODUCT", "")]
-    )
-    def test_sells_nothing_while_billing_is_not_configured(
-        self,
-        page: Callable[[], Any],
-        stripe: StubStripe,
-        settings: Settings,
-        unset: tuple[str, object],
-    ) -> None:
-        setattr(settings, *unset)
-
-        response = page()
-
-        assert "billing is not configured on this server" in words(response)
-        assert soup(response).find("form", class_="offer") is None
-        assert stripe.calls == []
 
 
 class TestSandboxBanner:

@@ -7,7 +7,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from bencher.tenancy.models import Organization, User
-from billing import gateway, views
+from billing import checkout_views, gateway
 from billing.models import Checkout, Plan
 from tests.factories import make_plan
 from tests.pages.reading import words
@@ -15,6 +15,7 @@ from tests.pages.stub import CHECKOUT_PAGE, StubStripe
 
 Browsers = Callable[[User], Client]
 BILLING = "/organizations/acme/billing/"
+PLAN = f"{BILLING}plan/"
 START = f"{BILLING}checkout/"
 RETURN = f"{BILLING}checkout/complete/?checkout=cs_test_1"
 
@@ -68,7 +69,7 @@ class TestStart:
         assert "Please send the form again" in words(response)
 
     def test_a_get_starts_nothing(self, browser: Client, stripe: StubStripe) -> None:
-        assert browser.get(START)["Location"] == BILLING
+        assert browser.get(START)["Location"] == PLAN
         assert stripe.calls == []
 
     @pytest.mark.parametrize(
@@ -82,12 +83,12 @@ class TestStart:
     def test_a_failure_comes_back_with_what_to_do(
         self, browser: Client, stripe: StubStripe, failure: Exception, said: str
     ) -> None:
-        browser.get(BILLING)
+        browser.get(PLAN)
         stripe.failure = failure
 
         response = browser.post(START, follow=True)
 
-        assert response.redirect_chain == [(BILLING, 302)]
+        assert response.redirect_chain == [(PLAN, 302)]
         assert said in words(response)
 
     def test_a_second_plan_is_not_sold(
@@ -108,7 +109,7 @@ class TestStart:
     ) -> None:
         setattr(settings, *unset)
 
-        assert views.NOT_SOLD in words(browser.post(START, follow=True))
+        assert checkout_views.NOT_SOLD in words(browser.post(START, follow=True))
         assert stripe.calls == []
 
 
@@ -119,7 +120,7 @@ class TestReturn:
 
         response = browser.get(RETURN, follow=True)
 
-        assert response.redirect_chain == [(BILLING, 302)]
+        assert response.redirect_chain == [(PLAN, 302)]
         assert "The trial of Pro has begun." in words(response)
         assert "Pro Trial" in words(response)
 

@@ -20,6 +20,8 @@ from tests.pages.reading import soup, words
 Browsers = Callable[[User], Client]
 BILLING = "/organizations/acme/billing/"
 ALERTS = f"{BILLING}alerts/"
+PLAN = f"{BILLING}plan/"
+CANCEL = f"{BILLING}cancel/"
 
 
 def _without_a_plan(acme: Organization, now: datetime) -> None:
@@ -48,8 +50,11 @@ PAGES: list[Any] = [
     pytest.param(("GET", "/sign-in/", None, _without_a_plan, 200), id="sign-in"),
     pytest.param(("POST", "/sign-in/", None, _without_a_plan, 200), id="sign-in-failed"),
     pytest.param(("GET", "/organizations/", "alice", _without_a_plan, 200), id="organizations"),
-    pytest.param(("GET", BILLING, "alice", _without_a_plan, 200), id="no-plan"),
-    pytest.param(("GET", BILLING, "alice", _with_everything, 200), id="plan"),
+    pytest.param(("GET", BILLING, "alice", _without_a_plan, 200), id="no-usage"),
+    pytest.param(("GET", BILLING, "alice", _with_everything, 200), id="usage"),
+    pytest.param(("GET", PLAN, "alice", _without_a_plan, 200), id="no-plan"),
+    pytest.param(("GET", PLAN, "alice", _with_everything, 200), id="plan"),
+    pytest.param(("GET", CANCEL, "alice", _with_everything, 200), id="plan-cancel"),
     pytest.param(("GET", ALERTS, "alice", _without_a_plan, 200), id="no-alerts"),
     pytest.param(("GET", ALERTS, "alice", _with_everything, 200), id="alerts"),
     pytest.param(("GET", BILLING, "bob", _with_everything, 403), id="forbidden"),

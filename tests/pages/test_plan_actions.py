@@ -1,4 +1,4 @@
-"""Cancel, resume and portal: plain forms on the billing page."""
+"""Cancel, resume and portal: plain forms on the plan's page and on the one before its end."""
 
 from collections.abc import Callable
 
@@ -15,6 +15,8 @@ from tests.pages.stub import PORTAL_PAGE, StubStripe
 
 Browsers = Callable[[User], Client]
 BILLING = "/organizations/acme/billing/"
+PLAN = f"{BILLING}plan/"
+CANCEL = f"{BILLING}cancel/"
 ACTIONS = ("cancel", "resume", "portal")
 
 
@@ -35,31 +37,40 @@ def browser(alice: User, plan: Plan, browser_of: Browsers) -> Client:
     return browser_of(alice)
 
 
-def forms(browser: Client) -> list[str]:
-    """Return the last part of where each form of the page goes."""
-    found = soup(browser.get(BILLING)).select("main form")
-    return [str(form["action"]).strip("/").rpartition("/")[2] for form in found]
+def actions(browser: Client) -> set[str]:
+    """Return the last part of where each form and button of the page goes."""
+    found = soup(browser.get(PLAN)).select("main form, main a.button")
+    targets = [str(each.get("action") or each.get("href")) for each in found]
+    return {target.strip("/").rpartition("/")[2] for target in targets}
 
 
 class TestCancel:
     def test_says_beforehand_what_it_means(self, browser: Client, plan: Plan) -> None:
         accounts.make_event(plan.periods.get(), 240, at=NOV)
 
-        page = words(browser.get(BILLING))
+        page = words(browser.get(CANCEL))
 
         assert "The plan ends at 1 December 2026" in page
         assert "The period is billed in full: 0 active series so far, $100.00." in page
         assert "Stripe was told 240." in page
         assert "private projects take no reports" in page
-        assert forms(browser) == ["portal", "cancel"]
+
+    def test_is_asked_for_on_a_page_of_its_own(self, browser: Client, stripe: StubStripe) -> None:
+        assert actions(browser) == {"portal", "cancel"}
+
+        (form,) = soup(browser.get(CANCEL)).select("main form")
+
+        assert (form["action"], form["method"]) == (CANCEL, "post")
+        assert words(form) == "Cancel at the end of the period Keep the plan"
+        assert stripe.calls == []
 
     def test_lets_the_plan_end_with_its_period(self, browser: Client, stripe: StubStripe) -> None:
         response = browser.post(f"{BILLING}cancel/", follow=True)
 
-        assert response.redirect_chain == [(BILLING, 302)]
+        assert response.redirect_chain == [(PLAN, 302)]
         assert "The plan is canceled: it ends on 1 December 2026" in words(response)
         assert Plan.objects.get().cancel_at_period_end
-        assert forms(browser) == ["portal", "resume"]
+        assert actions(browser) == {"portal", "resume"}
 
     def test_can_be_taken_back(self, browser: Client) -> None:
         browser.post(f"{BILLING}cancel/")
@@ -84,11 +95,19 @@ class TestCancel:
         assert said in words(browser.post(f"{BILLING}{action}/", follow=True))
         assert not Plan.objects.get().cancel_at_period_end
 
+    def test_is_not_asked_twice(self, browser: Client) -> None:
+        browser.post(CANCEL)
+
+        again = browser.get(CANCEL, follow=True)
+
+        assert again.redirect_chain == [(PLAN, 302)]
+        assert "There is nothing to cancel" in words(again)
+
     def test_is_not_offered_while_staff_end_the_plan(self, browser: Client, plan: Plan) -> None:
         Cancellation.objects.create(plan=plan, reason="x", requested_at=NOV, ends_at=DEC)
 
-        assert "This plan is being ended at once" in words(browser.get(BILLING))
-        assert forms(browser) == ["portal"]
+        assert "This plan is being ended at once" in words(browser.get(PLAN))
+        assert actions(browser) == {"portal"}
 
 
 class TestPortal:
@@ -104,7 +123,7 @@ class TestPortal:
         accounts.make_october_statement(plan, series=1, amount_cents=10000)
         Plan.objects.update(ended_at=NOV)
 
-        assert forms(browser) == ["checkout", "portal"]
+        assert actions(browser) == {"checkout", "portal"}
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -121,9 +140,11 @@ class TestWho:
         assert browser_of(charlie).post(f"{BILLING}{action}/").status_code == 404
         assert stripe.calls == []
 
-    def test_a_get_does_nothing(self, browser: Client, stripe: StubStripe, action: str) -> None:
-        assert browser.get(f"{BILLING}{action}/")["Location"] == BILLING
+    def test_a_get_changes_nothing(self, browser: Client, stripe: StubStripe, action: str) -> None:
+        browser.get(f"{BILLING}{action}/")
+
         assert stripe.calls == []
+        assert not Plan.objects.get().cancel_at_period_end
 
     def test_needs_the_token_of_our_own_form(self, plan: Plan, alice: User, action: str) -> None:
         client = Client(enforce_csrf_checks=True)

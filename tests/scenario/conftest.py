@@ -81,7 +81,7 @@ class Customer:
         self.browser.submit(
             "Sign in", username=self.leader["leader"], password=self.leader["password"]
         )
-        self.browser.open(f"/organizations/{self.slug}/billing/")
+        self.browser.open(f"/organizations/{self.slug}/billing/plan/")
         self.browser.submit("trial")
 
     def subscribe(self) -> None:
