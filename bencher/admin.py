@@ -1,13 +1,9 @@
-"""The staff's site: its name, and the sandbox's clock."""
+"""The sandbox's clock, for staff."""
 
 from django.contrib import admin
 
 from bencher.models import ClockOffset
 from bencher.read_only_admin import ReadOnlyAdmin
-
-admin.site.site_header = "Bencher staff"
-admin.site.site_title = "Bencher staff"
-admin.site.index_title = "Everything that is stored"
 
 
 @admin.register(ClockOffset)

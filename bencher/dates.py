@@ -3,6 +3,14 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+_MINUTE = timedelta(minutes=1)
+_UNITS = (
+    (timedelta(days=1), "day"),
+    (timedelta(hours=1), "hour"),
+    (_MINUTE, "minute"),
+    (timedelta(seconds=1), "second"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -41,11 +49,15 @@ def span(starts: datetime, ends: datetime) -> str:
 def left(*, now: datetime, until: datetime) -> str:
     """Write how long something still lasts, in its largest unit, rounded down: 12 days."""
     rest = max(until - now, timedelta(0))
-    if rest >= timedelta(days=1):
-        return _counted(rest.days, "day")
-    if rest >= timedelta(hours=1):
-        return _counted(rest // timedelta(hours=1), "hour")
-    return _counted(rest // timedelta(minutes=1), "minute")
+    return lasting(rest) if rest >= _MINUTE else _counted(0, "minute")
+
+
+def lasting(length: timedelta) -> str:
+    """Write a length of time in its largest unit, rounded down: 12 days, 40 seconds."""
+    for unit, name in _UNITS:
+        if length >= unit:
+            return _counted(length // unit, name)
+    return _counted(0, "second")
 
 
 def _written(at: datetime, form: str) -> Written:

@@ -103,7 +103,7 @@ INSTALLED_APPS = [
     "series",
     "ingest",
     "billing",
-    "django.contrib.admin",
+    "bencher.staff_apps.StaffConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

@@ -14,14 +14,16 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from bencher import dates
+from bencher import dates, staff_site
 from bencher.read_only_admin import ReadOnlyAdmin, ReadOnlyInline
 from billing import (
+    admin_filters,
     mirror_admin,  # noqa: F401 - registers itself
     money,
     outbox_admin,  # noqa: F401 - registers itself
     overview,
     plan_admin,
+    tiles,
 )
 from billing.models import (
     BillingCustomer,
@@ -53,6 +55,8 @@ OF_ORGANIZATION = (
 )
 NOTHING = "–"
 
+staff_site.show_first(tiles.front)
+
 
 class PlanChangeList(ChangeList):
     """Counts the plans of one page of the list together."""
@@ -83,7 +87,12 @@ class PlanAdmin(ReadOnlyAdmin):
         "posted_at",
         "drift",
     )
-    list_filter = ("level", "status", ("held_at", admin.EmptyFieldListFilter))
+    list_filter = (
+        admin_filters.Standing,
+        "level",
+        "status",
+        ("held_at", admin.EmptyFieldListFilter),
+    )
     list_select_related = ("organization",)
     search_fields = (*OF_ORGANIZATION, "stripe_subscription_id")
     actions = (plan_admin.release, plan_admin.cancel_now)
@@ -182,7 +191,7 @@ class BillingPeriodAdmin(ReadOnlyAdmin):
     """Periods as Stripe gave them."""
 
     list_display = ("organization", "starts_at", "ends_at", "kind", "basis", "state")
-    list_filter = ("state", "kind", "basis")
+    list_filter = (admin_filters.Due, "state", "kind", "basis")
     list_select_related = ("organization",)
     search_fields = ("stripe_subscription_id", *OF_ORGANIZATION)
 

@@ -19,7 +19,23 @@ from billing.models import Drift
 # The runs that beat starts each night and that leave a row.
 NIGHTLY = ("sweep", "reconcile")
 
-_CLOSED = "billing_statement statement JOIN billing_billingperiod period ON period.id = period_id"
+_UNVERIFIED = """billing_statement statement
+     JOIN billing_billingperiod period ON period.id = statement.period_id
+     LEFT JOIN billing_verification verification ON verification.period_id = period.id
+     WHERE period.state = 'frozen' AND verification.verified_at IS NULL"""
+
+# Of each current period the value that was stored last, by the index of a period's values.
+_POSTED = """billing_plan plan
+     JOIN billing_billingperiod period ON period.plan_id = plan.id
+      AND period.starts_at <= %(now)s AND %(now)s < period.ends_at
+     JOIN billing_billingcustomer customer ON customer.organization_id = plan.organization_id
+     CROSS JOIN LATERAL (
+         SELECT event.value FROM billing_meterevent event
+         WHERE event.customer_id = customer.id AND event.meter = 'active_series'
+           AND event.period_id = period.id
+         ORDER BY event.timestamp DESC LIMIT 1
+     ) latest
+     WHERE plan.ended_at IS NULL AND plan.level = 'pro'"""
 
 # These tables are final by triggers against UPDATE, DELETE and TRUNCATE, which have these bits in
 # pg_trigger; the ones of foreign keys, which are internal, have them too.
@@ -49,9 +65,9 @@ SELECT
     (SELECT count(*) FROM billing_billingperiod WHERE state = 'open' AND ends_at <= %(now)s),
     (SELECT coalesce(extract(epoch FROM %(now)s - min(ends_at)), 0)
      FROM billing_billingperiod WHERE state = 'open' AND ends_at <= %(now)s),
-    (SELECT count(*) FROM {_CLOSED}
-     LEFT JOIN billing_verification verification ON verification.period_id = period.id
-     WHERE period.state = 'frozen' AND verification.verified_at IS NULL),
+    (SELECT count(*) FROM {_UNVERIFIED}),
+    (SELECT coalesce(extract(epoch FROM %(now)s - min(statement.closed_at)), 0)
+     FROM {_UNVERIFIED}),
     (SELECT count(*) FROM billing_verification WHERE passed_unverified_at IS NOT NULL
        AND verified_at IS NULL),
     (SELECT count(*) FROM billing_settlement WHERE NOT agrees
@@ -59,7 +75,13 @@ SELECT
     (SELECT count(*) FROM unnest(%(final)s::text[]) final
      WHERE (SELECT coalesce(bit_or(tgtype), 0) FROM pg_trigger
             WHERE tgrelid = final::regclass AND tgenabled IN ('O', 'A') AND NOT tgisinternal
-           ) & {_CHANGES} <> {_CHANGES})
+           ) & {_CHANGES} <> {_CHANGES}),
+    (SELECT coalesce(sum(latest.value), 0) FROM {_POSTED}),
+    (SELECT count(*) FROM billing_plan
+     WHERE ended_at IS NULL AND status IN ('past_due', 'unpaid')),
+    (SELECT count(*) FROM billing_webhookreceipt WHERE handled_at IS NULL),
+    (SELECT coalesce(extract(epoch FROM %(now)s - min(received_at)), 0)
+     FROM billing_webhookreceipt WHERE handled_at IS NULL)
 """  # noqa: S608 - constants of this module
 
 
@@ -87,6 +109,10 @@ _SINGLE = (
         "Statements whose count was not seen at Stripe and whose invoice is not settled.",
     ),
     _Gauge(
+        "bencher_closings_unverified_oldest_age_seconds",
+        "How long ago the first of them was closed; 0 without one.",
+    ),
+    _Gauge(
         "bencher_invoices_final_unverified",
         "Invoices that became final before the count was seen at Stripe, and still is not.",
     ),
@@ -98,6 +124,13 @@ _SINGLE = (
         "bencher_final_tables_unprotected",
         "Tables of statements whose triggers are missing or disabled.",
     ),
+    _Gauge(
+        "bencher_active_series_posted",
+        "Active series of all current periods, by the value that was stored last for each.",
+    ),
+    _Gauge("bencher_plans_past_due", "Live plans that are past due or unpaid."),
+    _Gauge("bencher_webhooks_waiting", "Webhooks of Stripe that are not handled yet."),
+    _Gauge("bencher_webhooks_oldest_age_seconds", "Age of the oldest of them; 0 without one."),
 )
 
 

@@ -13,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from bencher import clock
-from billing import gauges
+from billing import attention
 
 
 class Gauges(Collector):
@@ -23,8 +23,8 @@ class Gauges(Collector):
         self._now = now
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield each of them."""
-        yield from gauges.read(now=self._now)
+        """Yield each of them, and which of them call for a person."""
+        yield from attention.collect(now=self._now)
 
     def describe(self) -> list[GaugeMetricFamily]:
         """Return nothing: registering must not read the database."""

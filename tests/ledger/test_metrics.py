@@ -10,7 +10,7 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from bencher import clock
-from billing import close, gauges, reconcile, runs
+from billing import attention, close, gauges, reconcile, runs
 from billing.models import BillingPeriod, Drift, MeterEvent, Settlement, Verification
 from tests.billing.conftest import make_subscriber, report
 from tests.factories import make_user
@@ -68,8 +68,16 @@ class TestValues:
             "bencher_final_tables_unprotected",
             "bencher_run_finished_timestamp_seconds/sweep",
             "bencher_run_finished_timestamp_seconds/reconcile",
+            "bencher_closings_unverified_oldest_age_seconds",
+            "bencher_active_series_posted",
+            "bencher_plans_past_due",
+            "bencher_webhooks_waiting",
+            "bencher_webhooks_oldest_age_seconds",
             *(f"bencher_drift_unresolved/{reason}" for reason in Drift.Reason.values),
+            *(f"bencher_attention/{gauge}" for gauge in attention.LIMITS),
         }
+        # Nothing has run yet, which is for somebody to look at.
+        assert found.pop("bencher_attention/bencher_run_finished_timestamp_seconds") == 1
         assert set(found.values()) == {0}
 
     def test_tell_what_waits_and_for_how_long(self, scrape: Scrape) -> None:
@@ -89,6 +97,7 @@ class TestValues:
         assert after["bencher_outbox_waiting"] == 1
         assert 7200 <= after["bencher_outbox_oldest_age_seconds"] < 7300
         assert after["bencher_closings_unverified"] == 1
+        assert 0 <= after["bencher_closings_unverified_oldest_age_seconds"] < 100
 
         MeterEvent.objects.update(rejected_at=now)
         rejected = scrape()

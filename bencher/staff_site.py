@@ -1,0 +1,68 @@
+"""The staff's site: Django's admin with a front page that shows what runs and what waits."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path
+
+from bencher import clock
+
+# What is looked for first comes first; the rest follows by name.
+_FIRST = ("billing", "tenancy", "series", "ingest", "bencher")
+
+
+class Front(Protocol):
+    """Returns what the front page shows to whom may view what."""
+
+    def __call__(self, *, may_view: Callable[[str], bool], now: datetime) -> Any: ...
+
+
+_fronts: list[Front] = []
+
+
+def show_first(front: Front) -> None:
+    """Let the front page begin with this: an app's tiles. The last one that was given counts."""
+    _fronts[:] = [front]
+
+
+class StaffSite(admin.AdminSite):
+    """Everything that is stored, and above it how it is."""
+
+    site_header = site_title = "Bencher staff"
+    index_title = "How it is"
+    index_template = "admin/front.html"
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """Add the tiles by themselves, which the front page asks for again and again."""
+        return [
+            path("tiles/", self.admin_view(self.tiles), name="tiles"),
+            *super().get_urls(),
+        ]
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """Answer with the tiles, and below them everything that is stored."""
+        return super().index(request, {"front": _front(request), **(extra_context or {})})
+
+    def tiles(self, request: HttpRequest) -> HttpResponse:
+        """Answer with the tiles as they are now."""
+        return TemplateResponse(request, "admin/_tiles.html", {"front": _front(request)})
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Put our own apps first."""
+        apps = super().get_app_list(request, app_label)
+        return sorted(
+            apps,
+            key=lambda app: (
+                _FIRST.index(app["app_label"]) if app["app_label"] in _FIRST else len(_FIRST)
+            ),
+        )
+
+
+def _front(request: HttpRequest) -> object:
+    return _fronts[0](may_view=request.user.has_perm, now=clock.now()) if _fronts else None

@@ -1,0 +1,382 @@
+"""The staff's front page: what runs, what waits, what differs, a tile for each.
+
+A tile takes its figure and its tone from the gauges that monitoring reads.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from bencher import dates
+from billing import attention, gauges
+from billing.models import Drift, ScheduledRun, WebhookReceipt
+
+MayView = Callable[[str], bool]
+
+
+class Tone(StrEnum):
+    """How a tile looks; its word is shown too."""
+
+    GOOD = "good"
+    ATTENTION = "attention"
+    # There is no limit to what it shows.
+    NEUTRAL = "neutral"
+
+
+WORDS = {Tone.GOOD: "Well", Tone.ATTENTION: "Look at it", Tone.NEUTRAL: ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A figure, what it is of, and where its rows are."""
+
+    title: str
+    figure: str
+    detail: str
+    address: str
+    tone: Tone
+
+    @property
+    def word(self) -> str:
+        """Return what its tone says, so that it is not the color alone."""
+        return WORDS[self.tone]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Tiles of one kind."""
+
+    title: str
+    tiles: list[Tile]
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The tiles that somebody may see, and how many of them call for a person."""
+
+    groups: list[Group]
+    attention: int
+    read_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    """A tile before it is read: its model, the rows of its list, and the gauges of its tone.
+
+    A gauge with a label stands as `name/label`.
+    """
+
+    title: str
+    model: str
+    rows: dict[str, str]
+    gauges: tuple[str, ...]
+    show: Callable[["_Read"], tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    values: attention.Readings
+    runs: dict[str, ScheduledRun]
+    webhook_at: datetime | None
+    now: datetime
+
+    def one(self, gauge: str) -> float:
+        return self.values[gauge][""]
+
+    def count(self, gauge: str) -> int:
+        return int(self.one(gauge))
+
+    def aged(self, gauge: str) -> str:
+        """Say how old the oldest is, where there is one."""
+        seconds = self.one(gauge)
+        return f"oldest {dates.lasting(timedelta(seconds=seconds))} ago" if seconds else ""
+
+
+def _counted(gauge: str, detail: str) -> Callable[[_Read], tuple[str, str]]:
+    return lambda read: (f"{read.count(gauge):,}", detail)
+
+
+def _with_age(gauge: str, age: str, otherwise: str) -> Callable[[_Read], tuple[str, str]]:
+    return lambda read: (f"{read.count(gauge):,}", read.aged(age) or otherwise)
+
+
+def _webhooks(read: _Read) -> tuple[str, str]:
+    waiting = read.count("bencher_webhooks_waiting")
+    if waiting:
+        return f"{waiting:,}", read.aged("bencher_webhooks_oldest_age_seconds")
+    last = read.webhook_at
+    return "0", f"last one {_ago(last, read.now)}" if last else "none received yet"
+
+
+def _sending(read: _Read) -> tuple[str, str]:
+    paused = bool(read.count("bencher_sending_paused"))
+    return ("Paused", "Stripe refuses our key") if paused else ("Going", "Stripe takes our key")
+
+
+def _billed(read: _Read) -> tuple[str, str]:
+    if read.count("bencher_active_series_billed"):
+        return "On", "a product is configured"
+    return "Off", "ACTIVE_SERIES_PRODUCT is empty"
+
+
+def _final(read: _Read) -> tuple[str, str]:
+    unprotected = read.count("bencher_final_tables_unprotected")
+    return ("No", f"{unprotected} tables lack triggers") if unprotected else ("Yes", "by triggers")
+
+
+def _finalizes(read: _Read) -> tuple[str, str]:
+    seconds = read.one("bencher_unverified_invoice_seconds_left")
+    if seconds == float("inf"):
+        return "None", "no draft waits to be verified"
+    return _minutes(seconds), "until Stripe finalizes it; its count is not seen there yet"
+
+
+def _minutes(seconds: float) -> str:
+    return dates.lasting(timedelta(seconds=max(seconds, 0)))
+
+
+def _run(name: str, read: _Read) -> tuple[str, str]:
+    run = read.runs.get(name)
+    if run is None:
+        return "Never", "it has not run yet"
+    if run.failure:
+        return "Failed", _ago(run.started_at, read.now)
+    if run.finished_at is None:
+        return "Running", f"since {dates.moment(run.started_at).text}"
+    took = dates.lasting(run.finished_at - run.started_at)
+    return _ago(run.finished_at, read.now), f"took {took}: {_result(run.result)}"
+
+
+def _result(result: dict[str, Any] | None) -> str:
+    return ", ".join(f"{value:,} {what}" for what, value in (result or {}).items()) or "no result"
+
+
+def _ledger(read: _Read) -> tuple[str, str]:
+    wrong = int(read.values["bencher_drift_unresolved"][Drift.Reason.LEDGER])
+    run = read.runs.get("reconcile")
+    if run is None:
+        return "Unchecked", "the reconciliation has not run yet"
+    periods = (run.result or {}).get("periods", 0)
+    checked = f"{periods:,} periods compared with their reports {_ago(run.started_at, read.now)}"
+    return (f"{wrong:,} wrong" if wrong else "Agrees"), checked
+
+
+def _drift(read: _Read) -> tuple[str, str]:
+    found = {reason: int(n) for reason, n in read.values["bencher_drift_unresolved"].items() if n}
+    why = ", ".join(str(Drift.Reason(reason).label) for reason in found)
+    return f"{sum(found.values()):,}", why or "every figure agrees"
+
+
+def _ago(at: datetime, now: datetime) -> str:
+    return f"{dates.lasting(max(now - at, timedelta(0)))} ago"
+
+
+_GROUPS: dict[str, list[_Tile]] = {
+    "Usage": [
+        _Tile(
+            "Active series billed now",
+            "plan",
+            {"level__exact": "pro"},
+            (),
+            _counted("bencher_active_series_posted", "of all current periods, as stored last"),
+        ),
+        _Tile(
+            "Plans past due",
+            "plan",
+            {"standing": "past-due"},
+            (),
+            _counted("bencher_plans_past_due", "past due or unpaid"),
+        ),
+        _Tile(
+            "Billing",
+            "plan",
+            {},
+            ("bencher_active_series_billed",),
+            _billed,
+        ),
+    ],
+    "To Stripe and back": [
+        _Tile(
+            "Outbox waiting",
+            "meterevent",
+            {"state": "waiting"},
+            ("bencher_outbox_oldest_age_seconds",),
+            _with_age(
+                "bencher_outbox_waiting",
+                "bencher_outbox_oldest_age_seconds",
+                "everything is delivered",
+            ),
+        ),
+        _Tile(
+            "Rejected events",
+            "meterevent",
+            {"state": "rejected"},
+            ("bencher_outbox_rejected",),
+            _counted("bencher_outbox_rejected", "of periods that are not settled"),
+        ),
+        _Tile(
+            "Undecided events",
+            "meterevent",
+            {"state": "undecided"},
+            ("bencher_outbox_undecided",),
+            _counted("bencher_outbox_undecided", "of which nobody knows whether Stripe has them"),
+        ),
+        _Tile(
+            "Sending",
+            "meterevent",
+            {"state": "waiting"},
+            ("bencher_sending_paused",),
+            _sending,
+        ),
+        _Tile(
+            "Webhooks waiting",
+            "webhookreceipt",
+            {"handled_at__isempty": "1"},
+            ("bencher_webhooks_oldest_age_seconds",),
+            _webhooks,
+        ),
+    ],
+    "Bills": [
+        _Tile(
+            "Periods to close",
+            "billingperiod",
+            {"due": "yes"},
+            ("bencher_periods_to_close_oldest_age_seconds",),
+            _with_age(
+                "bencher_periods_to_close",
+                "bencher_periods_to_close_oldest_age_seconds",
+                "none has ended",
+            ),
+        ),
+        _Tile(
+            "Not seen at Stripe yet",
+            "verification",
+            {"verified_at__isempty": "1"},
+            ("bencher_closings_unverified_oldest_age_seconds",),
+            _with_age(
+                "bencher_closings_unverified",
+                "bencher_closings_unverified_oldest_age_seconds",
+                "every statement is verified",
+            ),
+        ),
+        _Tile(
+            "Next unverified invoice",
+            "verification",
+            {"verified_at__isempty": "1"},
+            ("bencher_unverified_invoice_seconds_left",),
+            _finalizes,
+        ),
+        _Tile(
+            "Final without proof",
+            "verification",
+            {"passed_unverified_at__isempty": "0", "verified_at__isempty": "1"},
+            ("bencher_invoices_final_unverified",),
+            _counted("bencher_invoices_final_unverified", "invoices final before their count"),
+        ),
+        _Tile(
+            "Invoices that differ",
+            "settlement",
+            {"agrees__exact": "0"},
+            ("bencher_settlements_disagreeing",),
+            _counted("bencher_settlements_disagreeing", "from their statement, in 62 days"),
+        ),
+    ],
+    "Checks": [
+        _Tile(
+            "Last sweep",
+            "scheduledrun",
+            {"name": "sweep"},
+            ("bencher_run_finished_timestamp_seconds/sweep",),
+            partial(_run, "sweep"),
+        ),
+        _Tile(
+            "Last reconciliation",
+            "scheduledrun",
+            {"name": "reconcile"},
+            ("bencher_run_finished_timestamp_seconds/reconcile",),
+            partial(_run, "reconcile"),
+        ),
+        _Tile(
+            "Drift",
+            "drift",
+            {"resolved_at__isempty": "1"},
+            ("bencher_drift_unresolved",),
+            _drift,
+        ),
+        _Tile(
+            "Ledger against reports",
+            "drift",
+            {"resolved_at__isempty": "1", "reason__exact": Drift.Reason.LEDGER},
+            # It is as good as the reconciliation is young.
+            ("bencher_drift_unresolved/ledger", "bencher_run_finished_timestamp_seconds/reconcile"),
+            _ledger,
+        ),
+        _Tile(
+            "Statements final",
+            "statement",
+            {},
+            ("bencher_final_tables_unprotected",),
+            _final,
+        ),
+    ],
+}
+
+
+def front(*, may_view: MayView, now: datetime) -> Front:
+    """Return the tiles whose rows somebody may view, in a fixed number of queries."""
+    seen = {
+        title: [tile for tile in tiles if may_view(f"billing.view_{tile.model}")]
+        for title, tiles in _GROUPS.items()
+    }
+    read = _read(now=now) if any(seen.values()) else None
+    groups = [
+        Group(title, [_shown(tile, read) for tile in tiles])
+        for title, tiles in seen.items()
+        if tiles and read
+    ]
+    tones = [tile.tone for group in groups for tile in group.tiles]
+    return Front(groups, tones.count(Tone.ATTENTION), dates.moment(now).text)
+
+
+def _read(*, now: datetime) -> _Read:
+    runs = ScheduledRun.objects.filter(name__in=gauges.NIGHTLY).order_by("name", "-started_at")
+    latest = WebhookReceipt.objects.order_by("-pk").values_list("received_at", flat=True)
+    return _Read(
+        values=attention.read(gauges.read(now=now)),
+        runs={run.name: run for run in runs.distinct("name")},
+        webhook_at=latest.first(),
+        now=now,
+    )
+
+
+def _shown(tile: _Tile, read: _Read) -> Tile:
+    figure, detail = tile.show(read)
+    rows = urlencode(tile.rows)
+    address = reverse(f"admin:billing_{tile.model}_changelist")
+    return Tile(
+        tile.title, figure, detail, f"{address}?{rows}" if rows else address, _tone(tile, read)
+    )
+
+
+def _tone(tile: _Tile, read: _Read) -> Tone:
+    if not tile.gauges:
+        return Tone.NEUTRAL
+    return Tone.ATTENTION if any(_is_crossed(gauge, read) for gauge in tile.gauges) else Tone.GOOD
+
+
+def _is_crossed(gauge: str, read: _Read) -> bool:
+    name, _, label = gauge.partition("/")
+    return attention.is_needed(read.values, name, now=read.now, label=label or None)
+
+
+def gauges_shown() -> Iterator[str]:
+    """Yield the gauges that tiles take their tone from."""
+    for tiles in _GROUPS.values():
+        for tile in tiles:
+            yield from (gauge.partition("/")[0] for gauge in tile.gauges)
