@@ -128,6 +128,7 @@ MIDDLEWARE = [
     # Sets Content-Length too: without it gunicorn answers in chunks.
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "bencher.page_parts.ReloadWhenSignedOut",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

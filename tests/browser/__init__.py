@@ -1,0 +1,1 @@
+"""The site in a real browser: Playwright drives Debian's Chromium."""
