@@ -39,6 +39,11 @@ def as_ndjson(chunks: Iterable[list[Explained]]) -> Iterator[bytes]:
         yield encoder.encode_lines(chunk)
 
 
+def table_as_csv(columns: list[str], rows: Iterable[list[object]]) -> bytes:
+    """Return a whole CSV file, its cells written as those of series are."""
+    return _written([columns, *(list(map(_cell, row)) for row in rows)])
+
+
 def _written(rows: list[list[str]]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerows(rows)

@@ -13,6 +13,11 @@ def written(cents: int, currency: str = "usd") -> str:
     return f"{'-' if cents < 0 else ''}{sign}{abs(cents) // 100:,}.{abs(cents) % 100:02}"
 
 
+def plain(cents: int) -> str:
+    """Return an amount of cents for programs, its currency said elsewhere: 1234.50."""
+    return f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02}"
+
+
 def written_exactly(cents: Decimal, currency: str = "usd") -> str:
     """Return a price that may have fractions of a cent, none of them dropped: $0.0025."""
     sign = _SIGNS.get(currency, f"{currency.upper()} ")

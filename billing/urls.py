@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing import alert_views, checkout_views, plan_views, thin_webhooks, views
+from billing import alert_views, checkout_views, invoice_views, plan_views, thin_webhooks, views
 from billing.api import UsageDetail
 from billing.plan_api import CheckoutList, PlanDetail
 from billing.runner_minutes_api import RunnerMinutesList
@@ -31,6 +31,16 @@ pages = [
     ),
     path(
         "organizations/<slug:organization>/billing/portal/", plan_views.portal, name="plan-portal"
+    ),
+    path(
+        "organizations/<slug:organization>/billing/invoices/",
+        invoice_views.invoices,
+        name="invoices",
+    ),
+    path(
+        "organizations/<slug:organization>/billing/invoices.csv",
+        invoice_views.download,
+        name="invoices-download",
     ),
     path("organizations/<slug:organization>/billing/alerts/", alert_views.alerts, name="alerts"),
     path(

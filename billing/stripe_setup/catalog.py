@@ -30,10 +30,12 @@ DEFAULT_TIERS: Tiers = [
     {"up_to": None, "unit_amount": 40},
 ]
 
-# dj-stripe mirrors these too, for staff to see.
+# dj-stripe mirrors these too, for the page of invoices and for staff to see.
 MIRRORED = (
     "customer.created",
     "customer.updated",
+    "invoice.marked_uncollectible",
+    "invoice.updated",
     "product.created",
     "product.updated",
     "price.created",

@@ -2,9 +2,13 @@
 
 import hashlib
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
+from djstripe.models import Customer as MirroredCustomer
+from djstripe.models import Invoice as MirroredInvoice
 
+from bencher.tenancy.models import Organization
 from billing.models import BillingPeriod, MeterEvent, Plan, Settlement, Statement
 from series import dimensions, last_seen
 from series.dimensions import NewMeasure, Wanted
@@ -97,4 +101,35 @@ def make_settlement(statement: Statement, *, difference: str) -> Settlement:
         agrees=not difference,
         difference=difference,
         settled_at=NOV,
+    )
+
+
+def make_invoice(
+    organization: Organization, name: str, *, created: datetime, **more: Any
+) -> MirroredInvoice:
+    """Let dj-stripe hold a paid invoice of $100.00, in_{name}; `more` replaces Stripe's fields."""
+    customer, _ = MirroredCustomer.objects.get_or_create(
+        id=factories.make_customer(organization).stripe_customer_id, livemode=False
+    )
+    page = f"https://invoice.stripe.com/i/{name}"
+    data = {
+        "object": "invoice",
+        "number": name,
+        "status": "paid",
+        "billing_reason": "subscription_cycle",
+        "currency": "usd",
+        "period_start": int(OCT.timestamp()),
+        "period_end": int(created.timestamp()),
+        "total": 10000,
+        "total_taxes": [],
+        "amount_remaining": 0,
+        "hosted_invoice_url": page,
+        "invoice_pdf": f"{page}/pdf",
+    }
+    return MirroredInvoice.objects.create(
+        id=f"in_{name}",
+        customer=customer,
+        created=created,
+        livemode=False,
+        stripe_data=data | more,
     )

@@ -11,9 +11,10 @@ from django.template.loader import render_to_string
 from django.test import Client
 
 from bencher.tenancy.models import Organization, User
+from billing import stripe_links
 from billing.models import Notice
 from series.models import Visibility
-from tests.factories import make_plan, make_project
+from tests.factories import NOV, make_plan, make_project
 from tests.pages import accounts
 from tests.pages.reading import soup, words
 
@@ -22,6 +23,7 @@ BILLING = "/organizations/acme/billing/"
 ALERTS = f"{BILLING}alerts/"
 PLAN = f"{BILLING}plan/"
 CANCEL = f"{BILLING}cancel/"
+INVOICES = f"{BILLING}invoices/"
 
 
 def _without_a_plan(acme: Organization, now: datetime) -> None:
@@ -32,6 +34,8 @@ def _with_everything(acme: Organization, now: datetime) -> None:
     plan = make_plan(acme)
     statement = accounts.make_october_statement(plan, series=1, amount_cents=10000)
     accounts.make_settlement(statement, difference="")
+    accounts.make_invoice(acme, str(statement.pk), created=NOV)
+    accounts.make_invoice(acme, "open", created=NOV, status="open", amount_remaining=10000)
     period = accounts.make_november(plan)
     accounts.make_event(period, 3, at=now)
     Notice.objects.create(
@@ -55,6 +59,8 @@ PAGES: list[Any] = [
     pytest.param(("GET", PLAN, "alice", _without_a_plan, 200), id="no-plan"),
     pytest.param(("GET", PLAN, "alice", _with_everything, 200), id="plan"),
     pytest.param(("GET", CANCEL, "alice", _with_everything, 200), id="plan-cancel"),
+    pytest.param(("GET", INVOICES, "alice", _without_a_plan, 200), id="no-invoices"),
+    pytest.param(("GET", INVOICES, "alice", _with_everything, 200), id="invoices"),
     pytest.param(("GET", ALERTS, "alice", _without_a_plan, 200), id="no-alerts"),
     pytest.param(("GET", ALERTS, "alice", _with_everything, 200), id="alerts"),
     pytest.param(("GET", BILLING, "bob", _with_everything, 403), id="forbidden"),
@@ -130,6 +136,9 @@ def check_no_inline_code(page: BeautifulSoup) -> None:
         assert not [name for name in tag.attrs if name.startswith("on")], tag
         for name in ("src", "href", "action"):
             address = str(tag.get(name, ""))
+            if (tag.name, name) == ("a", "href") and stripe_links.checked(address):
+                assert tag["rel"] == ["noreferrer"]
+                continue
             assert not address.startswith(("http:", "https:", "//", "javascript:")), tag
     assert all(script.get("src") for script in page.find_all("script"))
 

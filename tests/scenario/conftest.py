@@ -114,6 +114,11 @@ class Customer:
         self.browser.open(f"/organizations/{self.slug}/billing/")
         return self.browser.text("section[aria-labelledby=usage] .figure")
 
+    def newest_invoice(self) -> str:
+        """Return the first line of the page of invoices."""
+        self.browser.open(f"/organizations/{self.slug}/billing/invoices/")
+        return self.browser.text("section[aria-labelledby=invoices] tbody tr")
+
 
 @pytest.fixture(autouse=True)
 def _short(settings: Any) -> None:

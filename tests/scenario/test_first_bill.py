@@ -147,6 +147,9 @@ class TestFirstBill:
         assert sweeps.filter(period=paid).count() == (paid.ends_at - paid.starts_at).days
         assert not MeterEvent.objects.filter(sent_at=None, superseded_at=None).exists()
         self.assert_webhooks_were_handled()
+        shown = customer.newest_invoice()
+        assert "Pro 260 $150.00 $0.00 Paid" in shown
+        assert "at Stripe PDF" in shown
 
     def assert_webhooks_were_handled(self) -> None:
         receipts = WebhookReceipt.objects.all()
