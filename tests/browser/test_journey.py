@@ -24,7 +24,8 @@ def sign_in(visitor: Visitor, customer: Customer) -> None:
 
 
 def buy_trial(visitor: Visitor) -> None:
-    """Start the trial, and pay on Stripe's page."""
+    """Start the trial on the plan's page, and pay on Stripe's."""
+    visitor.follow("Plan", within=".tabs")
     visitor.press("trial")
     visitor.tick("I agree")
     visitor.press("test card 4242")
