@@ -1,7 +1,7 @@
 """How instants are written, for people and for machines, in one place. Always UTC, and said so."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 _MINUTE = timedelta(minutes=1)
 _UNITS = (
@@ -44,6 +44,11 @@ def span(starts: datetime, ends: datetime) -> str:
     """Write the days of a period in short, not to be broken within a day: 1 Nov – 1 Dec 2026."""
     first, last = starts.astimezone(UTC), ends.astimezone(UTC)
     return f"{first.day} {first:%b} – {last.day} {last:%b %Y}".replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def day_of_month(on: date) -> str:
+    """Write a UTC day in short, not to be broken: 3 Nov."""
+    return f"{on.day}\N{NO-BREAK SPACE}{on:%b}"
 
 
 def left(*, now: datetime, until: datetime) -> str:

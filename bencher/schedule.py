@@ -7,6 +7,8 @@ from celery.schedules import crontab
 
 # By then the sweep has been counted, sent and summed up at Stripe.
 _AFTER_SWEEP_MINUTES = 90
+# Nothing is billed by the days, so they wait until the sweep is sent.
+_DAYS_AFTER_MINUTES = 45
 _PRUNE_AFTER_MINUTES = 150
 
 # A run that waited this long is dropped: the next one does the same and more.
@@ -28,6 +30,10 @@ def beat_schedule(*, sweep_at: time) -> dict[str, dict[str, Any]]:
         "reconcile": {
             "task": "billing.tasks.nightly_reconcile",
             "schedule": after_sweep(_AFTER_SWEEP_MINUTES),
+        },
+        "days": {
+            "task": "billing.tasks.nightly_days",
+            "schedule": after_sweep(_DAYS_AFTER_MINUTES),
         },
         "prune": {
             "task": "billing.tasks.nightly_prune",

@@ -67,6 +67,7 @@ def _step(at: datetime, *, say: Say) -> None:
     if at.time().replace(microsecond=0) == settings.BILLING_SWEEP_AT:
         say(f"{at:%F %T} nightly sweep")
         _run(tasks.nightly_sweep)
+        _run(tasks.nightly_days)
         _run(tasks.send_notices)
         return
     say(f"{at:%F %T}")

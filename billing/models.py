@@ -15,6 +15,7 @@ from billing.correction_models import Correction as Correction  # noqa: PLC0414
 from billing.correction_models import (
     CorrectionDecision as CorrectionDecision,  # noqa: PLC0414
 )
+from billing.day_models import FirstReports as FirstReports  # noqa: PLC0414 - a model of this app
 from billing.meter_error_models import (
     MeterErrorReport as MeterErrorReport,  # noqa: PLC0414
 )

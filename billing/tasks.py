@@ -16,6 +16,7 @@ from billing import (
     checkouts,
     close,
     cover,
+    days,
     following,
     gateway,
     hints,
@@ -133,6 +134,14 @@ def nightly_reconcile(**_: object) -> None:
             result["differ"] += bool(checked.differences)
             result["unknown"] += bool(checked.unknown)
         run.result = result
+
+
+@shared_task
+def nightly_days(**_: object) -> None:
+    """Count on which days the series of running periods reported first, for the chart."""
+    with runs.recorded("days", now=clock.now()) as run:
+        counted = days.count_running()
+        run.result = {"periods": counted.periods, "failed": counted.failed}
 
 
 @shared_task

@@ -32,6 +32,7 @@ class Usage:
     period: BillingPeriod | None
     starts_at: datetime
     ends_at: datetime
+    basis: Basis
     count: ActiveCount
     ladder: pricing.Ladder
     band: pricing.Band | None
@@ -84,6 +85,7 @@ def current(organization: Organization, *, now: datetime) -> Usage:
         period=period,
         starts_at=within.starts_at,
         ends_at=now if within.is_trailing else within.ends_at,
+        basis=within.basis,
         count=count,
         ladder=ladder,
         band=pricing.band(ladder, count.billed) if ladder else None,

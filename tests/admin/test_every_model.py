@@ -33,6 +33,8 @@ WITHOUT_A_PAGE = {
     "ingest.version",
     "series.fence",
     "series.expiredevidence",
+    # Draws a chart, and nothing is billed by it.
+    "billing.firstreports",
     # Shown on the page of what they belong to.
     "billing.correctiondecision",
     "billing.metererrorsample",

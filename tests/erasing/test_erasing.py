@@ -151,6 +151,7 @@ NAMES_NOBODY = {
         "billing_billingperiod.tiers",
         "billing_budget.thresholds",
         "billing_drift.differences",
+        "billing_firstreports.days",
         "billing_flatfeeproof.tiers",
         "billing_drift.figures",
         "billing_meterevent.answer",

@@ -81,10 +81,9 @@ class TestOnPro:
         text = words(page())
 
         assert "Pro Active" in text
-        assert "This period begins 1 November 2026, 00:00:00 UTC" in text
-        assert "and lasts until 1 December 2026, 00:00:00 UTC" in text
+        assert "This period is from 1 November 2026, 00:00:00 UTC until 1 December 2026" in text
         assert "one at the last belongs to the next" in text
-        assert "Left 12 days" in text
+        assert "12 days left" in text
 
     def test_says_when_it_counted(self, plan: Plan, page: Callable[[], Any]) -> None:
         assert "Counted at 12:03:" in words(page())
@@ -125,7 +124,7 @@ class TestOnPro:
             accounts.make_series(project, number, at=now)
         projects.delete(gone, now=now, by=None)
 
-        table = rows(page(), "projects")
+        table = rows(page(), "shares")
 
         assert table[1:] == [
             ["Engine", "Private", "3", "Billed"],
@@ -152,8 +151,9 @@ class TestOnPro:
 
         text = words(page())
 
-        assert "Pro Trial Nothing is charged while the trial lasts." in text
-        assert "From 1 December 2026, 00:00:00 UTC on the plan is paid" in text
+        assert "Pro Trial 12 days left Nothing is charged while the trial lasts." in text
+        assert "The trial ends at 1 December 2026, 00:00:00 UTC. Each month after it" in text
+        assert "at this count that would be $100.00" in text
         assert "Estimate at this count $0.00 The trial covers this period" in text
         assert "without it $100.00 would be charged" in text
 
@@ -176,7 +176,10 @@ class TestOnPro:
     def test_says_when_it_ends_for_good(self, plan: Plan, page: Callable[[], Any]) -> None:
         Plan.objects.filter(pk=plan.pk).update(cancel_at_period_end=True)
 
-        assert "the plan ends on 1 December 2026 and is not renewed" in words(page())
+        text = words(page())
+
+        assert "The plan ends at 1 December 2026, 00:00:00 UTC and is not renewed" in text
+        assert "This period is charged once more: $100.00 at this count" in text
 
     def test_between_two_periods_says_that_the_next_is_on_its_way(
         self, acme: Organization, page: Callable[[], Any]
@@ -207,7 +210,7 @@ class TestOnPro:
         project = make_project(name, organization=acme, visibility=Visibility.PRIVATE)
         accounts.make_series(project, 1, at=now)
 
-        assert rows(page(), "projects")[1][0] == name
+        assert rows(page(), "shares")[1][0] == name
 
 
 class TestOnAnOlderPlan:
@@ -316,7 +319,8 @@ class TestQueries:
             )
             accounts.make_series(project, 1, at=now)
 
-        # Session, user, organization, membership, clock, plan, period, count, last event,
-        # statements, settlements.
-        with django_assert_num_queries(12):
+        # Session, user, organization, membership, clock, plan, period, runner minutes, count,
+        # last event; last statement, its days, the unseen, their names; days, newest names,
+        # budgets; statements, settlements.
+        with django_assert_num_queries(19):
             page()
