@@ -6,6 +6,7 @@ stretched, such as words, is placed by percentages. The y axis points down.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import zip_longest
 
 from bencher import dates
@@ -117,7 +118,7 @@ def _ticks(growth: Sequence[DayCount], *, width: int) -> tuple[Tick, ...]:
         return ()
     first = growth[0].day
     middle = width // 2
-    step = dates.ONE_DAY
+    step = timedelta(days=1)
     return (
         Tick("0%", dates.day_of_month(first), "start"),
         Tick(f"{100 * middle / width:.1f}%", dates.day_of_month(first + middle * step), "middle"),

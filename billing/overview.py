@@ -7,13 +7,9 @@ from typing import Any
 from django.db import connection
 
 from bencher import clock
-from bencher.tenancy.models import Organization
 from billing import pricing, usage
-from billing.models import BillingPeriod, Statement
+from billing.models import BillingPeriod
 from series import counting
-
-# Two years of months: enough to compare, and one query whatever an organization's age.
-CLOSED_SHOWN = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +70,3 @@ def _overview(period: BillingPeriod, series: int, *posted: Any) -> PlanOverview:
         posted=posted[0],
         posted_at=posted[1],
     )
-
-
-def closed_periods(organization: Organization) -> list[Statement]:
-    """Return an organization's latest statements, newest first, with their settlements."""
-    statements = Statement.objects.filter(organization=organization).order_by("-starts_at")
-    return list(statements.prefetch_related("settlements")[:CLOSED_SHOWN])

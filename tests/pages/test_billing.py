@@ -14,7 +14,7 @@ from billing import gateway
 from billing.models import BillingPeriod, Level, Plan, Status
 from series import projects
 from series.models import Visibility
-from tests.factories import DEC, NOV, make_plan, make_project
+from tests.factories import DEC, NOV, make_period, make_plan, make_project
 from tests.pages import accounts
 from tests.pages.reading import rows, soup, words
 from tests.pages.stub import StubStripe
@@ -223,30 +223,54 @@ class TestOnAnOlderPlan:
         assert soup(response).find("section", attrs={"aria-labelledby": "price"}) is None
 
 
-class TestStatements:
+class TestEnded:
+    @pytest.fixture
+    def ended(self, alice: User, browser_of: Browsers) -> Callable[[str], Any]:
+        return lambda which: browser_of(alice).get(f"{PAGE}?period={which}")
+
     @pytest.mark.parametrize(
         ("difference", "shown"),
         [("", "Agrees"), ("The invoice charges 1 cents.", "Differs The invoice charges 1 cents.")],
     )
-    def test_shows_closed_periods_and_whether_the_invoice_agreed(
-        self, plan: Plan, page: Callable[[], Any], difference: str, shown: str
+    def test_shows_what_was_billed_and_whether_the_invoice_agreed(
+        self, plan: Plan, ended: Callable[[str], Any], difference: str, shown: str
     ) -> None:
         statement = accounts.make_october_statement(plan, series=1234, amount_cents=49360)
         accounts.make_settlement(statement, difference=difference)
 
-        assert rows(page(), "statements")[1] == [
-            "1 October 2026, 00:00:00 UTC",
-            "1 November 2026, 00:00:00 UTC",
-            "Paid",
-            "1,234",
-            "$493.60",
-            shown,
-        ]
+        text = words(ended("last"))
 
-    def test_says_that_an_invoice_is_not_final(self, plan: Plan, page: Callable[[], Any]) -> None:
-        accounts.make_october_statement(plan, series=1, amount_cents=10000)
+        assert "From 1 October 2026, 00:00:00 UTC until 1 November 2026, 00:00:00 UTC" in text
+        assert f"Billed series 1,234 Amount $493.60 Invoice {shown}" in text
 
-        assert rows(page(), "statements")[1][-1] == "Not final yet"
+    def test_compares_with_the_period_before(self, plan: Plan, ended: Callable[[str], Any]) -> None:
+        accounts.make_october_statement(plan, series=240, amount_cents=10000)
+        accounts.make_statement(
+            plan, starts_at=accounts.SEP, ends_at=accounts.OCT, series=251, amount_cents=15000
+        )
+
+        text = words(ended("last"))
+
+        assert "251 in the period before: −11" in text
+        assert "$150.00 in the period before: −$50.00" in text
+        assert "1 September 2026" in words(ended("penultimate"))
+
+    def test_says_that_a_period_is_being_closed(
+        self, plan: Plan, ended: Callable[[str], Any]
+    ) -> None:
+        make_period(plan, starts_at=accounts.OCT, ends_at=NOV)
+
+        assert "Being closed" in words(ended("last"))
+
+    @pytest.mark.usefixtures("plan")
+    def test_says_that_there_is_none_yet(self, ended: Callable[[str], Any]) -> None:
+        assert "There is no such period yet" in words(ended("last"))
+
+    @pytest.mark.usefixtures("plan")
+    def test_what_the_address_gets_wrong_is_the_current_one(
+        self, ended: Callable[[str], Any]
+    ) -> None:
+        assert "So far in this period" in words(ended("next"))
 
 
 class TestWithoutAPlan:
@@ -321,6 +345,6 @@ class TestQueries:
 
         # Session, user, organization, membership, clock, plan, period, runner minutes, count,
         # last event; last statement, its days, the unseen, their names; days, newest names,
-        # budgets; statements, settlements.
-        with django_assert_num_queries(19):
+        # budgets.
+        with django_assert_num_queries(17):
             page()

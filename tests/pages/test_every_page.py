@@ -61,6 +61,14 @@ PAGES: list[Any] = [
     pytest.param(("GET", CANCEL, "alice", _with_everything, 200), id="plan-cancel"),
     pytest.param(("GET", INVOICES, "alice", _without_a_plan, 200), id="no-invoices"),
     pytest.param(("GET", INVOICES, "alice", _with_everything, 200), id="invoices"),
+    pytest.param(
+        ("GET", f"{BILLING}?period=last&by=testbed", "alice", _with_everything, 200),
+        id="last-period",
+    ),
+    pytest.param(
+        ("GET", f"{BILLING}?period=last", "alice", _without_a_plan, 200), id="no-last-period"
+    ),
+    pytest.param(("GET", f"{BILLING}?by=measure", "alice", _with_everything, 200), id="by-measure"),
     pytest.param(("GET", ALERTS, "alice", _without_a_plan, 200), id="no-alerts"),
     pytest.param(("GET", ALERTS, "alice", _with_everything, 200), id="alerts"),
     pytest.param(("GET", BILLING, "bob", _with_everything, 403), id="forbidden"),
