@@ -73,11 +73,11 @@ def _recounted(figures: Figures) -> Iterator[Difference]:
             Reason.LEDGER,
             f"The ledger counts {figures.count} series, the reports {figures.recount}.",
         )
-    elif figures.held is not None and figures.held != figures.recount_all:
+    elif figures.astray:
+        were = "series was" if figures.astray == 1 else "series were"
         yield Difference(
             Reason.LEDGER,
-            f"The ledger holds {figures.held} series, billed or not, the reports"
-            f" {figures.recount_all}.",
+            f"{figures.astray} {were} last seen at another instant by the reports.",
         )
     closed = (figures.statement_series, figures.statement_total)
     if closed not in ((None, None), (figures.recount, figures.recount_all)):

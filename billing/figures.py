@@ -30,9 +30,8 @@ class Figures:
     kind: str
     state: str
     metered: bool
-    # By the ledger: billed while the period runs; all of them as long as it can answer.
+    # By the ledger: billed while the period runs.
     count: int | None
-    held: int | None
     # By the reports, with the visibility of now, or of the close once there is a statement; null
     # where evidence of the period was purged.
     recount: int | None
@@ -40,6 +39,9 @@ class Figures:
     # Of those, the ones whose first report was not stored yet when the latest value was counted, or
     # may not have been.
     recount_since: int | None
+    # Series, billed or not, of which ledger and reports tell another last instant in the period;
+    # those that were seen after it again are not compared. Null like the recount.
+    astray: int | None
     # The value stored last, and how far it came.
     value: int | None
     counted_at: datetime | None
@@ -98,7 +100,6 @@ def _sql() -> str:
     own = {"organization": "period.organization_id"}
     own |= {"start": "period.starts_at", "end": "period.ends_at"}
     counted = counting.active_sql(**own, basis="period.basis")
-    held = counting.held_sql(**own)
     # Of nobody where evidence was purged, so that the other periods are still answered.
     recount = recounting.series_sql(
         organization="CASE WHEN expired.before IS NULL THEN period.organization_id END",
@@ -109,10 +110,11 @@ def _sql() -> str:
 SELECT period.id, period.organization_id, period.starts_at, period.ends_at, period.kind,
        period.state,
        plan.ended_at IS NULL AND plan.status = ANY(%(statuses)s::text[]),
-       CASE WHEN period.ends_at > {clock.sql()} THEN counted.billed END, held.series,
+       CASE WHEN period.ends_at > {clock.sql()} THEN counted.billed END,
        CASE WHEN expired.before IS NULL THEN recounted.billed END,
        CASE WHEN expired.before IS NULL THEN recounted.series END,
        CASE WHEN expired.before IS NULL THEN recounted.since END,
+       CASE WHEN expired.before IS NULL THEN recounted.astray END,
        latest.value, latest.counted_at, latest.sent_at, latest.rejected_at,
        EXISTS (
            SELECT FROM series_projectchange change
@@ -133,7 +135,6 @@ LEFT JOIN billing_statement statement ON statement.period_id = period.id
 LEFT JOIN series_expiredevidence expired
   ON expired.organization_id = period.organization_id AND expired.before > period.starts_at
 CROSS JOIN LATERAL ({counted}) counted
-CROSS JOIN LATERAL ({held}) held
 LEFT JOIN LATERAL (
     SELECT value, counted_at, sent_at, rejected_at {_EVENTS} AND superseded_at IS NULL
     ORDER BY timestamp DESC LIMIT 1
@@ -152,13 +153,23 @@ CROSS JOIN LATERAL (
     ) sent
 ) arriving
 CROSS JOIN LATERAL (
-    SELECT count(*) AS series, count(*) FILTER (WHERE {_BILLED}) AS billed,
-           count(*) FILTER (
+    SELECT count(active.project_id) AS series,
+           count(active.project_id) FILTER (WHERE {_BILLED}) AS billed,
+           count(active.project_id) FILTER (
                WHERE {_BILLED} AND active.first_received >= latest.counted_at
                      - make_interval(secs => %(under_way)s)
-           ) AS since
+           ) AS since,
+           -- Totals would hide a row too many beside one too few.
+           count(*) FILTER (
+               WHERE ledger.last_seen IS NULL OR ledger.last_seen < period.ends_at
+                     AND ledger.last_seen IS DISTINCT FROM active.last_seen
+           ) AS astray
     FROM ({recount}) active
-    JOIN series_project project ON project.id = active.project_id
+    FULL JOIN (
+        SELECT testbed_id, benchmark_id, measure_id, last_seen FROM series_last_seen
+        WHERE organization_id = period.organization_id AND last_seen >= period.starts_at
+    ) ledger USING (testbed_id, benchmark_id, measure_id)
+    LEFT JOIN series_project project ON project.id = active.project_id
     LEFT JOIN (
         SELECT DISTINCT project_uuid, billed FROM billing_statementline
         WHERE statement_id = statement.id
