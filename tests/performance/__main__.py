@@ -30,6 +30,7 @@ from tests.performance import (  # noqa: E402
     ingesting,
     recounting,
     reporting,
+    sending,
     sweeping,
 )
 from tests.performance.measuring import Comparison, Progress  # noqa: E402
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "fence": fencing.benchmark,
     "recount": recounting.benchmark,
     "sweep": sweeping.benchmark,
+    "send": sending.benchmark,
     "close": closing.close_period,
     "explain": closing.explain,
     "backfill": closing.fill,

@@ -16,6 +16,9 @@ class Sizes:
     plans: int
     chunk: int
     sweep_rounds: int
+    customers: int
+    events_each: int
+    send_rounds: int
     closes: int
     explained: int
     pages: int
@@ -32,6 +35,9 @@ QUICK = Sizes(
     plans=2_000,
     chunk=100,
     sweep_rounds=2,
+    customers=50,
+    events_each=20,
+    send_rounds=2,
     closes=3,
     explained=20_000,
     pages=7,
@@ -47,6 +53,9 @@ FULL = Sizes(
     plans=20_000,
     chunk=1_000,
     sweep_rounds=3,
+    customers=50,
+    events_each=100,
+    send_rounds=3,
     closes=7,
     explained=100_000,
     pages=21,
