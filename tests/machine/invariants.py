@@ -1,12 +1,15 @@
 """What must hold after every step, whatever happened."""
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from django.db.models import F
+
 from bencher import clock
-from billing.models import BillingPeriod, MeterEvent, Statement
+from billing.models import BillingPeriod, Cancellation, MeterEvent, Plan, Settlement, Statement
 from ingest import backfill
 from series import counting, recounting
 from series.counting import Basis
@@ -29,6 +32,8 @@ def check(world: World) -> None:
         _statements(tenant)
         _changes(tenant)
         _events(world, tenant)
+        _after_close(tenant)
+        _subscriptions(world, tenant)
         _invoices(world, tenant)
     assert list(backfill.differences(limit=10)) == []
 
@@ -47,9 +52,13 @@ def _open_period(tenant: Tenant) -> None:
     ):
         wanted = tenant.oracle.billed(period.starts_at, period.ends_at)
         bounds: Any = {"start": period.starts_at, "end": period.ends_at, "basis": Basis.PRIVATE}
-        count = counting.count_active(tenant.organization.pk, **bounds)
         recount = recounting.recount(tenant.organization.pk, **bounds)
-        assert count.billed == recount.billed == wanted
+        assert recount.billed == wanted
+        if Cancellation.objects.filter(plan=period.plan, finished_at=None).exists():
+            # What is seen before the minute at which it is cut lies past its end already.
+            continue
+        count = counting.count_active(tenant.organization.pk, **bounds)
+        assert count.billed == wanted
         assert count.projects == recount.projects
         if period.state == BillingPeriod.State.OPEN:
             usage = tenant.api.get(f"{tenant.path}/usage").json()
@@ -159,29 +168,97 @@ def _fell_between(tenant: Tenant, before: MeterEvent, after: MeterEvent) -> bool
     )
 
 
+def _subscriptions(world: World, tenant: Tenant) -> None:
+    assert sum(found["trial_end"] is not None for found in world.subscriptions(tenant)) <= 1
+    live = world.live(tenant)
+    # A second one can be completed beside it and is taken back; it is not sold here.
+    assert len(live) <= 1
+
+
 def _invoices(world: World, tenant: Tenant) -> None:
     """Check what Stripe charges in the end against the statement of that period."""
+    for line in _charged(world, tenant):
+        statement = _billed_by(line)
+        assert statement is not None or line["amount"] == 0
+        if statement is not None:
+            assert line["amount"] == statement.amount_cents
+            assert _counts(line, statement) or _is_too_soon(line, statement)
+
+
+def _counts(line: dict[str, Any], statement: Statement) -> bool:
+    in_trial = statement.kind == BillingPeriod.Kind.TRIAL
+    return in_trial or (line["quantity"] or 0) == statement.series
+
+
+def _is_too_soon(line: dict[str, Any], statement: Statement) -> bool:
+    """Tell whether Stripe made the invoice final as the period ended, with nobody to wait for.
+
+    It does so after a cancellation at the period's end, in one of its undocumented ways; then the
+    last minutes are missing, which the settlement must say. One at once waits for its proof.
+    """
+    canceled = Cancellation.objects.filter(plan=statement.period.plan, ends_at=statement.ends_at)
+    return line["drafted_for"] == 0 and not canceled.exists()
+
+
+def check_the_end(world: World) -> None:
+    """Check what holds once everything had time: each statement that costs something was billed."""
+    for tenant in world.tenants:
+        billed = [_billed_by(line) for line in _charged(world, tenant) if line["amount"]]
+        owed = Statement.objects.filter(organization=tenant.organization, amount_cents__gt=0)
+        assert sorted(found.pk for found in billed if found) == sorted(found.pk for found in owed)
+        live = Plan.objects.filter(organization=tenant.organization, ended_at=None)
+        assert {found["id"] for found in world.live(tenant)} == {
+            found.stripe_subscription_id for found in live
+        }
+        waiting = MeterEvent.objects.filter(
+            organization=tenant.organization, sent_at=None, superseded_at=None
+        )
+        assert not waiting.exists()
+        assert not Cancellation.objects.filter(finished_at=None).exists()
+        too_soon = {
+            statement
+            for line in _charged(world, tenant)
+            if (statement := _billed_by(line)) and not _counts(line, statement)
+        }
+        disagreeing = Settlement.objects.filter(
+            statement__organization=tenant.organization, agrees=False
+        )
+        assert {found.statement for found in disagreeing} == too_soon
+        world.happened["invoice final too soon"] += len(too_soon)
+
+
+def _charged(world: World, tenant: Tenant) -> Iterator[dict[str, Any]]:
+    """Yield the lines of final invoices, without those that are made when a plan begins."""
     ids = {found["id"] for found in world.subscriptions(tenant)}
     for invoice in world.sandbox.objects("invoice"):
         subscription = invoice["parent"]["subscription_details"]["subscription"]
         if subscription not in ids or invoice["status"] not in FINAL:
             continue
         for line in invoice["lines"]:
-            _line(tenant, subscription, line)
+            if invoice["billing_reason"] == "subscription_create":
+                assert line["amount"] == 0
+            else:
+                finalized_at = invoice["status_transitions"]["finalized_at"]
+                drafted_for = finalized_at - invoice["created"]
+                yield {**line, "subscription": subscription, "drafted_for": drafted_for}
 
 
-def _line(tenant: Tenant, subscription: str, line: dict[str, Any]) -> None:
+def _billed_by(line: dict[str, Any]) -> Statement | None:
+    """Return the statement of the period that a line bills: ours may end before Stripe's."""
     start, end = instant(line["period"]["start"]), instant(line["period"]["end"])
-    statement = Statement.objects.filter(
-        stripe_subscription_id=subscription, starts_at=start, ends_at=end
+    return Statement.objects.filter(
+        stripe_subscription_id=line["subscription"], starts_at=start, ends_at__lte=end
     ).first()
-    if statement is None:
-        # What is billed when a subscription is created is for no period that was used.
-        assert line["amount"] == 0
-        return
-    assert line["amount"] == statement.amount_cents
-    if statement.kind == BillingPeriod.Kind.PAID:
-        assert (line["quantity"] or 0) == statement.series
+
+
+def _after_close(tenant: Tenant) -> None:
+    """Check that nothing but closing values is posted for a period that is closed."""
+    closed = BillingPeriod.objects.filter(organization=tenant.organization).exclude(
+        state=BillingPeriod.State.OPEN
+    )
+    events = MeterEvent.objects.filter(period__in=closed).exclude(reason=MeterEvent.Reason.CLOSE)
+    assert not events.filter(counted_at__gt=F("period__statement__closed_at")).exists()
+    assert not events.filter(sent_at=None, superseded_at=None, claimed_at=None).exists()
 
 
 def _bounds(statement: dict[str, Any]) -> tuple[datetime, datetime]:

@@ -10,6 +10,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from bencher import clock
 from billing import tasks
+from billing.models import BillingPeriod
 from tests import databases
 from tests.machine import invariants
 from tests.machine.ci import MICROSECOND, ONE, Reporting
@@ -17,10 +18,11 @@ from tests.machine.crashes import CrashPoints
 from tests.machine.driven import CRASH_AT, TESTBEDS, WHERE, Where
 from tests.machine.oracle import Results
 from tests.machine.people import Curating
-from tests.machine.world import CLOSED_BY, HOUR, MINUTE, SECOND, Tenant, World, fresh_database
+from tests.machine.selling import WHO, Selling
+from tests.machine.stripe_faults import SEEDS, SHARES, SWITCHES, Failing
+from tests.machine.world import CLOSED_BY, HOUR, MINUTE, SECOND, World, fresh_database
 from tests.stripe_sandbox import Sandbox
 
-TRIAL_DAYS = 3
 # The trial ends three days later: on the 28th to the 31st, in a leap year and in others.
 STARTS = st.sampled_from(
     [
@@ -32,10 +34,8 @@ STARTS = st.sampled_from(
         datetime(2027, 8, 28, 6, 45, 59, tzinfo=UTC),
     ]
 )
-WHO = st.integers(0, 1)
 # The project of each that is private from the beginning.
 OWN = st.sampled_from([(0, 0), (0, 0), (1, 0)])
-
 BEAT: dict[str, Callable[[], Any]] = {
     "notices": tasks.send_notices.run,
     "pre-close": tasks.pre_close.run,
@@ -47,7 +47,7 @@ BEAT: dict[str, Callable[[], Any]] = {
 }
 
 
-class LedgerMachine(Reporting, Curating):
+class LedgerMachine(Reporting, Curating, Selling, Failing):
     """One history of two organizations."""
 
     template = ""
@@ -63,12 +63,17 @@ class LedgerMachine(Reporting, Curating):
         self._server = type(self).serve()
         self.sandbox: Sandbox = self._server.__enter__()
 
-    @initialize(start=STARTS, trial=st.booleans())
-    def begin(self, start: datetime, trial: bool) -> None:
-        """Found the organizations; the first one has a plan from the beginning."""
+    @initialize(start=STARTS, trial=st.booleans(), switches=SWITCHES, seed=SEEDS, share=SHARES)
+    def begin(
+        self, start: datetime, trial: bool, switches: dict[str, Any], seed: int, share: float
+    ) -> None:
+        """Found the organizations; the first one has a plan, before Stripe begins to fail."""
+        for name, value in switches.items():
+            setattr(self.sandbox.switches, name, value)
         self.world = World(self.sandbox, self.crashes, start=start)
         self.world.happened = self.happened
-        self.subscribe(0, trial, 0)
+        self.subscribe(0, trial, True, 0)
+        self.fail(seed, share)
 
     def teardown(self) -> None:
         """End it as it would go on: everything is closed, sent and invoiced, and agrees."""
@@ -83,36 +88,50 @@ class LedgerMachine(Reporting, Curating):
             databases.drop(self._name)
 
     def _settle(self) -> None:
-        deadline = self._world.next_deadline()
-        if deadline is not None:
-            self.tick(deadline - clock.now() + timedelta(hours=3), 0)
-            invariants.check(self._world)
+        world = self._world
+        world.heal()
+        world.finish(0)
+        latest = max(BillingPeriod.objects.values_list("ends_at", flat=True), default=None)
+        if latest is not None:
+            self.tick(max(latest - clock.now(), timedelta(0)) + 3 * HOUR, 0)
+        # Drafts that were moved out are final by then.
+        self.tick(timedelta(days=1, hours=2), 0)
+        invariants.check(world)
+        invariants.check_the_end(world)
+        self.happened.update(world.reached())
 
-    def _tenant(self, who: int) -> Tenant:
-        return self._world.tenants[who]
-
-    # Plans
-
-    @rule(who=WHO, trial=st.booleans(), crash_at=CRASH_AT)
-    def subscribe(self, who: int, trial: bool, crash_at: int) -> None:
-        """A leader subscribes; a plan that starts mid-life counts from its period's start."""
-        tenant = self._tenant(who)
-        if not self._world.subscriptions(tenant):
-            self._world.subscribe(
-                tenant, trial_days=TRIAL_DAYS if trial else None, crash_at=crash_at
-            )
+    @rule(who=WHO, at_once=st.booleans(), results=ONE, trial=st.booleans(), crash_at=CRASH_AT)
+    def leave_and_return(
+        self, who: int, at_once: bool, results: Results, trial: bool, crash_at: int
+    ) -> None:
+        """A plan is used to its end, whichever way it ends, and taken up again later."""
+        self._report((who, 0), TESTBEDS[0], results, crash_at=0)
+        if at_once:
+            self.cancel_now(who, crash_at)
+        else:
+            self.cancel_at_period_end(who, True, crash_at)
+        # What comes before the minute at which a period is cut lies exactly on its end.
+        self._report((who, 0), TESTBEDS[0], results, crash_at=0)
+        invariants.check(self._world)
+        if at_once:
+            self.tick(CLOSED_BY, crash_at)
+            self._world.finish(0)
+        else:
+            self.pass_the_next_end(3 * HOUR, crash_at)
+        self.subscribe(who, trial, True, crash_at)
+        self._report((who, 0), TESTBEDS[0], results, crash_at=0)
 
     # Workers, beat and time
 
     @rule(crash_at=CRASH_AT)
     def sweep(self, crash_at: int) -> None:
         """Beat runs the nightly sweep, which must do without any hint."""
-        self.crashes.attempt(tasks.nightly_sweep.run, crash_at=crash_at)
+        self._world.attempt(tasks.nightly_sweep.run, crash_at=crash_at)
 
     @rule(name=st.sampled_from(sorted(BEAT)), crash_at=CRASH_AT)
     def beat(self, name: str, crash_at: int) -> None:
         """Beat runs something, early or late or twice."""
-        self.crashes.attempt(BEAT[name], crash_at=crash_at)
+        self._world.attempt(BEAT[name], crash_at=crash_at)
 
     @precondition(lambda self: self._world.queue)
     @rule(crash_at=CRASH_AT)
@@ -140,7 +159,7 @@ class LedgerMachine(Reporting, Curating):
         while self._world.queue:
             task, arguments = self._world.queue.pop(0)
             self.happened["enqueued task done"] += 1
-            self.crashes.attempt(lambda: task(**arguments), crash_at=crash_at)  # noqa: B023
+            self._world.attempt(lambda: task(**arguments), crash_at=crash_at)  # noqa: B023
 
     @precondition(lambda self: self._world.queue)
     @rule()
@@ -171,7 +190,7 @@ class LedgerMachine(Reporting, Curating):
         to = clock.now() + by
         while (deadline := self._world.next_deadline()) and deadline + CLOSED_BY <= to:
             self._world.move(deadline + CLOSED_BY)
-            self._world.minute_timers(crash_at)
+            self._world.finish(crash_at)
             assert self._world.next_deadline() != deadline
         self._world.move(to)
         self._world.minute_timers(crash_at)

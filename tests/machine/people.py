@@ -46,7 +46,9 @@ class Curating(Driven):
         self, where: Where, entity: tuple[str, str], change: dict[str, Any], *, crash_at: int
     ) -> None:
         tenant, project, known = self._place(where)
-        kind, name = entity
+        kind, wanted = entity
         names = known.names[kind]
+        # What was never reported can't be curated; then it is another one.
+        name = wanted if wanted in names else min(names, default=wanted)
         if name in names and change.get("name") not in names and not known.deleted:
             self._world.curate(tenant, project, kind, name, change, crash_at=crash_at)

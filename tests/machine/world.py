@@ -9,18 +9,28 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID, uuid4
 
 import msgspec
+import stripe
 from celery.app.task import Task
+from django.db.models import Count, F, Q, Sum
 from django.test import Client
 
 from bencher import clock
 from bencher.tenancy.models import Organization, User
-from billing import customers, gateway, hints, plans, prices, stripe_setup, tasks
-from billing.models import BillingPeriod
+from billing import claims, customers, gateway, hints, plans, prices, stripe_setup, tasks
+from billing.models import (
+    TERMINAL_STATUSES,
+    BillingPeriod,
+    Cancellation,
+    Plan,
+    Statement,
+    Verification,
+)
 from series import projects
 from series.models import Project, Visibility
 from tests import databases
@@ -36,10 +46,18 @@ from tests.machine.crashes import CrashPoints
 from tests.machine.oracle import Fall, Oracle, ProjectKnown, Results
 from tests.sandbox.shop import make_client
 from tests.stripe_sandbox import Sandbox
+from tests.stripe_sandbox.faults import ANSWERLESS, METER_EVENTS, Fault
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+DAY = timedelta(days=1)
 # By now the first of the minute timers has run after the delay of a close.
 CLOSED_BY = timedelta(minutes=11)
+# Where Stripe fails, what is not done is tried again so often: each few minutes, for some hours.
+AGAIN, TRIES = 4 * MINUTE, 60
+# More in a row than the client tries by itself, so that calls fail for good; but not for ever.
+IN_A_ROW = 4
+# The share of meter events that Stripe accepts and loses while it fails.
+LOST = 0.5
 Enqueued = tuple[Callable[..., Any], dict[str, Any]]
 
 
@@ -54,11 +72,32 @@ class Tenant:
     keys: dict[str, str]
     oracle: Oracle = field(default_factory=Oracle)
     statements: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+    # How many periods there were when somebody looked.
+    periods: int = 0
 
     @property
     def path(self) -> str:
         """Return the organization's address in the API."""
         return f"/v0/organizations/{self.organization.uuid}"
+
+    @property
+    def browser(self) -> Client:
+        """Return a browser in which the leader is signed in."""
+        browser = Client()
+        browser.force_login(self.leader)
+        return browser
+
+    def watch_periods(self) -> None:
+        """Note what a period that was opened since fences off.
+
+        To be called after each task: one that closes a period fences off more.
+        """
+        starts = BillingPeriod.objects.filter(organization=self.organization)
+        known = starts.count()
+        oldest = starts.filter(state=BillingPeriod.State.OPEN).order_by("starts_at").first()
+        if known > self.periods and oldest is not None:
+            self.oracle.fence_at(oldest.starts_at)
+        self.periods = known
 
 
 @dataclass
@@ -79,6 +118,7 @@ class World:
         self.sandbox, self.crashes = sandbox, crashes
         self.queue: list[Enqueued] = []
         self.reports: list[SentReport] = []
+        self.is_failing = False
         # What is worth knowing to have happened at all.
         self.happened: Counter[str] = Counter()
         self._stack = ExitStack()
@@ -106,11 +146,42 @@ class World:
         self._stack.enter_context(patch.object(Task, "apply_async", keep))
         self._stack.enter_context(patch.object(hints, "schedule", hint))
         self._stack.enter_context(patch.object(hints, "began", lambda _: None))
+        # Back-off is real waiting, of which there is none here.
+        client = stripe._http_client.HTTPClient
+        self._stack.enter_context(patch.object(client, "_sleep_time_seconds", lambda *_, **__: 0))
+        self._stack.enter_context(patch.object(claims, "_backoff", lambda _: 0.0))
         self._stack.enter_context(self.crashes.installed())
 
     def close(self) -> None:
         """Take everything back."""
         self._stack.close()
+
+    def reached(self) -> Counter[str]:
+        """Return how often this history came to what is hard to come to."""
+        statements = Statement.objects.all()
+        taken_up = Plan.objects.values("organization").annotate(number=Count("id"))
+        requests = self.sandbox.requests
+        faults = Counter(f"call met {recorded.fault}" for recorded in requests if recorded.fault)
+        resends = Verification.objects.aggregate(sum=Sum("resends"))["sum"]
+        return Counter(
+            {
+                "call that failed": faults.total(),
+                "event that Stripe had already": sum(
+                    "already exists with identifier" in str(recorded.response)
+                    for recorded in requests
+                ),
+                "plan taken up again": sum(row["number"] - 1 for row in taken_up),
+                "statement of a plan that ended": statements.exclude(
+                    period__plan__ended_at=None
+                ).count(),
+                "statement of a plan canceled at once": statements.filter(
+                    ends_at=F("period__plan__cancellation__ends_at")
+                ).count(),
+                "closing event sent again": resends or 0,
+                "draft moved out": Verification.objects.exclude(postponed_at=None).count(),
+                **faults,
+            }
+        )
 
     def found_tenant(self, name: str, visibilities: list[Visibility]) -> Tenant:
         """Found an organization with its projects and keys; it is in no list yet."""
@@ -155,7 +226,45 @@ class World:
             tasks.verify_closings,
             tasks.sync_plans,
         ):
-            self.crashes.attempt(task.run, crash_at=crash_at)
+            self.attempt(task.run, crash_at=crash_at)
+
+    def attempt(self, act: Callable[[], Any], *, crash_at: int) -> Any:
+        """Do something that may die on the way, and see what it opened; returns its outcome."""
+        outcome = self.crashes.attempt(act, crash_at=crash_at)
+        for tenant in self.tenants:
+            tenant.watch_periods()
+        return outcome
+
+    def finish(self, crash_at: int) -> None:
+        """Run the minute timers, and where something is left undone, again and again."""
+        self.minute_timers(crash_at)
+        for _ in range(TRIES):
+            if not self.is_unfinished():
+                return
+            self.move(clock.now() + AGAIN)
+            self.minute_timers(0)
+
+    def is_unfinished(self) -> bool:
+        """Tell whether the minute timers have something to do that must not wait for days."""
+        now = clock.now()
+        undone = Q(verification=None) | Q(verification__done_at=None)
+        ended = BillingPeriod.objects.filter(ends_at__lte=now, meter_events__reason="close")
+        live = Plan.objects.filter(ended_at=None)
+        running = BillingPeriod.objects.filter(starts_at__lte=now, invoiced_until__gt=now) | (
+            BillingPeriod.objects.filter(starts_at__lte=now, ends_at__gt=now)
+        )
+        is_proof_due = self.is_failing or self._has_lost_an_event(since=now - 6 * HOUR)
+        return (
+            (is_proof_due and ended.filter(undone, ends_at__gt=now - 6 * HOUR).exists())
+            or live.exclude(periods__in=running).exists()
+            or Cancellation.objects.filter(finished_at=None, ends_at__lte=now).exists()
+        )
+
+    def _has_lost_an_event(self, *, since: datetime) -> bool:
+        of_late = takewhile(
+            lambda recorded: recorded.at >= since.timestamp(), reversed(self.sandbox.requests)
+        )
+        return any(recorded.fault == Fault.ACCEPTED_AND_LOST for recorded in of_late)
 
     def next_deadline(self) -> datetime | None:
         """Return by when an ended period must be closed, lest its invoice be final before."""
@@ -234,9 +343,24 @@ class World:
         return max((at for period in periods for at in period if at < now), default=None)
 
     def is_covered(self, tenant: Tenant) -> bool:
-        """Tell whether private reports of an organization must be accepted."""
-        subscriptions = self.subscriptions(tenant)
-        return any(found["status"] in ("trialing", "active") for found in subscriptions)
+        """Tell whether private reports of an organization must be accepted.
+
+        A subscription that nobody has told us of yet covers nothing.
+        """
+        known = Plan.objects.filter(organization=tenant.organization, ended_at=None)
+        ids = set(known.values_list("stripe_subscription_id", flat=True))
+        return any(
+            found["status"] in ("trialing", "active") and found["id"] in ids
+            for found in self.subscriptions(tenant)
+        )
+
+    def live(self, tenant: Tenant) -> list[dict[str, Any]]:
+        """Return the subscriptions of an organization that have not ended at Stripe."""
+        return [
+            found
+            for found in self.subscriptions(tenant)
+            if found["status"] not in TERMINAL_STATUSES
+        ]
 
     def subscriptions(self, tenant: Tenant) -> list[dict[str, Any]]:
         """Return what Stripe holds for an organization."""
@@ -246,6 +370,19 @@ class World:
             for found in self.sandbox.objects("subscription")
             if found["metadata"].get("organization") == wanted
         ]
+
+    def fail(self, *, seed: int, share: float) -> None:
+        """Let a share of all calls to Stripe fail in every way, and lose events it accepted."""
+        self.heal()
+        self.is_failing = True
+        lost = (Fault.ACCEPTED_AND_LOST,)
+        self.sandbox.faults.rate(LOST, seed=seed, kinds=lost, calls=METER_EVENTS, in_a_row=2)
+        self.sandbox.faults.rate(share, seed=seed + 1, kinds=ANSWERLESS, in_a_row=IN_A_ROW)
+
+    def heal(self) -> None:
+        """Let Stripe answer again."""
+        self.is_failing = False
+        self.sandbox.faults.clear()
 
     def subscribe(self, tenant: Tenant, *, trial_days: int | None, crash_at: int) -> None:
         """Subscribe at Stripe, and learn of it."""
