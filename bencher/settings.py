@@ -19,6 +19,8 @@ env = Env(eager=False)
 env.read_env(str(BASE_DIR / ".env"), recurse=False)
 
 SECRET_KEY: str = env.str("SECRET_KEY")
+# Former keys: what they signed or encrypted is still read, and nothing new is made with them.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 DEBUG = False
 HTTPS: bool = env.bool("HTTPS", True)
 BASE_URL: str = env.str("BASE_URL", "http://127.0.0.1:8000").rstrip("/")
@@ -72,6 +74,9 @@ STRIPE_IS_SANDBOX = urlsplit(STRIPE_API_BASE).hostname in ("127.0.0.1", "localho
 _email = env.dj_email_url("EMAIL_URL", "console://")
 DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", "billing@localhost")
 
+# Shown to whoever signs up; empty where there are no terms beyond what the page says.
+TERMS_URL: str = env.str("TERMS_URL", "")
+
 LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO")
 # Without a token /metrics is for staff only.
 METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
@@ -111,6 +116,9 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "django_guid",
     "django_htmx",
     "rest_framework",
@@ -131,6 +139,7 @@ MIDDLEWARE = [
     "bencher.page_parts.ReloadWhenSignedOut",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -157,6 +166,17 @@ TEMPLATES = [
     },
 ]
 
+# The default is the database: attempts to sign in and used codes count for all processes, also
+# where Redis is down. What a page only need not ask again is kept by each process for itself.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "bencher_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    },
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+}
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -178,6 +198,46 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "organizations"
 LOGOUT_REDIRECT_URL = "sign-in"
+
+# Accounts, by django-allauth: docs/adr/NNNN-accounts.md says why each is as it is.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+ACCOUNT_ADAPTER = "bencher.tenancy.account_adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_FORMS = {
+    "login": "bencher.tenancy.account_forms.SignInForm",
+    "signup": "bencher.tenancy.account_forms.SignUpForm",
+    "add_email": "bencher.tenancy.account_forms.ChangeEmailForm",
+    "change_password": "bencher.tenancy.account_forms.ChangePasswordForm",
+    "set_password": "bencher.tenancy.account_forms.SetPasswordForm",
+    "reset_password": "bencher.tenancy.account_forms.ResetPasswordForm",
+    "reset_password_from_key": "bencher.tenancy.account_forms.ResetPasswordKeyForm",
+    "reauthenticate": "bencher.tenancy.account_forms.ConfirmPasswordForm",
+}
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+# In the browser that signed up; the link alone signs nobody in.
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_USER_DISPLAY = "bencher.tenancy.account_adapter.name_of"
+MFA_ADAPTER = "bencher.tenancy.account_adapter.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "bencher.tenancy.account_forms.SecondFactorForm",
+    "reauthenticate": "bencher.tenancy.account_forms.ConfirmSecondFactorForm",
+    "activate_totp": "bencher.tenancy.account_forms.ActivateAppForm",
+    "add_webauthn": "bencher.tenancy.account_forms.AddPasskeyForm",
+    "edit_webauthn": "bencher.tenancy.account_forms.RenamePasskeyForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Bencher"
+# Phones are off by some seconds, and people type slowly: one code before and one after count too.
+MFA_TOTP_TOLERANCE = 1
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
 
 # Security: one switch, which only a local run turns off.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS

@@ -3,7 +3,7 @@
 import logging
 
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
 from djstripe.models import Price as MirroredPrice
 
 from billing import gateway, posting, prices, pricing
@@ -25,6 +25,7 @@ def pro_ladder() -> pricing.Ladder:
     if not is_open():
         return ()
     key = f"pro-ladder-{settings.ACTIVE_SERIES_PRODUCT}"
+    cache = caches["process"]
     known: pricing.Ladder | None = cache.get(key)
     if known is None:
         known = _read()

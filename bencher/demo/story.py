@@ -67,7 +67,7 @@ def _subscribe(scene: Scene) -> None:
     _chapter("Alice subscribes to Pro, in Stripe's hosted checkout")
     browser = scene.browser
     browser.open("/sign-in/")
-    browser.submit("Sign in", username=scene.leader["leader"], password=scene.leader["password"])
+    browser.submit("Sign in", login=scene.leader["leader"], password=scene.leader["password"])
     browser.open(f"/organizations/{scene.leader['slug']}/billing/plan/")
     browser.submit("trial")
     _say("checkout", browser.text("h1") + " (sandbox)")

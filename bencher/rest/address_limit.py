@@ -23,7 +23,7 @@ class AddressLimit:
         if not request.path.startswith(_API):
             return self._get_response(request)
         verdict = limiting.count(
-            settings.RATE_LIMIT_ADDRESS, name="address", subject=_address(request)
+            settings.RATE_LIMIT_ADDRESS, name="address", subject=client_address(request)
         )
         if verdict is not None and not verdict.allowed:
             response: HttpResponse = JsonResponse(errors.body(verdict.message()), status=429)
@@ -36,7 +36,8 @@ class AddressLimit:
         return response
 
 
-def _address(request: HttpRequest) -> str:
+def client_address(request: HttpRequest) -> str:
+    """Return the address that a request comes from, "unknown" where there is none."""
     # Only proxies that the operator vouches for may say who is behind them.
     direct: str = request.META.get("REMOTE_ADDR") or "unknown"
     behind = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]

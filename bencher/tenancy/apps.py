@@ -8,3 +8,7 @@ class TenancyConfig(AppConfig):
 
     name = "bencher.tenancy"
     label = "tenancy"
+
+    def ready(self) -> None:
+        """Listen to what proves addresses."""
+        from bencher.tenancy import address_proof  # noqa: F401 - it registers itself

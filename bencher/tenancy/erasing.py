@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Any, Protocol
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.contenttypes.models import ContentType
@@ -225,7 +227,10 @@ class _Deletion:
 
 
 class _Sessions:
-    """Where a user is signed in. Sessions hide whose they are, so all living ones are looked at."""
+    """Where a user is signed in, or about to be.
+
+    Sessions hide whose they are, so all living ones are looked at.
+    """
 
     what = "sessions"
     stage = Stage.BLANK
@@ -244,8 +249,14 @@ class _Sessions:
         return [
             session.pk
             for session in Session.objects.iterator()
-            if session.get_decoded().get("_auth_user_id") == str(user.pk)
+            if _is_of(session.get_decoded(), str(user.pk))
         ]
+
+
+def _is_of(session: dict[str, Any], pk: str) -> bool:
+    # Between password and second factor, django-allauth keeps who it is under a name of its own.
+    entering = (session.get("account_login") or {}).get("user_pk")
+    return pk in (session.get("_auth_user_id"), entering)
 
 
 def _logged(subject: Subject) -> QuerySet[LogEntry]:
@@ -280,6 +291,8 @@ register_check(User, _check_not_needed)
 register(
     User,
     _Sessions(),
+    remove("e-mail addresses", lambda of: EmailAddress.objects.filter(user=of)),
+    remove("second factors", lambda of: Authenticator.objects.filter(user=of)),
     revoke("user keys", lambda of: UserKey.objects.filter(user=of)),
     remove("memberships", _memberships_beside_others),
     remove("groups of staff", lambda of: User.groups.through.objects.filter(user=of)),

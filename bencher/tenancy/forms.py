@@ -1,14 +1,8 @@
-"""Forms for users, who have an e-mail address and no username."""
+"""Forms with which staff add and change users, who have an e-mail address and no username."""
 
 from typing import TYPE_CHECKING
 
-from django import forms
-from django.contrib.auth.forms import (
-    AdminUserCreationForm,
-    AuthenticationForm,
-    UserChangeForm,
-    UsernameField,
-)
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 
 from bencher.tenancy.models import User
 
@@ -16,23 +10,6 @@ if TYPE_CHECKING:
     _CreateForm, _ChangeForm = AdminUserCreationForm[User], UserChangeForm[User]
 else:  # Only the type checker knows them as generic.
     _CreateForm, _ChangeForm = AdminUserCreationForm, UserChangeForm
-
-
-class SignInForm(AuthenticationForm):
-    """Signing in by e-mail address and password."""
-
-    username = UsernameField(
-        label="E-mail address",
-        widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"}),
-    )
-
-    error_messages = {
-        "invalid_login": (
-            "No account has this e-mail address with this password. Check both; upper and lower"
-            " case matter in the password."
-        ),
-        "inactive": "This account is switched off. Ask the people who run this site.",
-    }
 
 
 class _EmailInLowerCase:

@@ -1,25 +1,15 @@
-"""Signing in, and the organizations of whoever is signed in."""
+"""The organizations of whoever is signed in."""
 
 from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import LoginView
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from bencher.tenancy.access import SignedInRequest
-from bencher.tenancy.forms import SignInForm
 from bencher.tenancy.models import Membership, Role
-
-
-class SignIn(LoginView):
-    """The sign-in page; whoever is signed in is sent on."""
-
-    template_name = "tenancy/sign_in.html"
-    authentication_form = SignInForm
-    redirect_authenticated_user = True
 
 
 @dataclass(frozen=True, slots=True)

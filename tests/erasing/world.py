@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
@@ -45,7 +47,11 @@ class World:
         self.name = name
         self.now = clock.now()
         self.user = User.objects.create_user(
-            f"{name}@example.com", name=f"{name} Leader", password=factories.PASSWORD, now=self.now
+            f"{name}@example.com",
+            name=f"{name} Leader",
+            password=factories.PASSWORD,
+            now=self.now,
+            address_is_verified=True,
         )
         self.organization = factories.make_organization(f"{name} Works", leader=self.user)
         self.project = projects.add(
@@ -78,6 +84,10 @@ class World:
         text = projects.add_key(self.project, name=f"{self.name} CI", now=self.now)
         factories.make_user_key(self.user)
         self.user.keys.update(name=f"{self.name} laptop")
+        EmailAddress.objects.create(user=self.user, email=f"new@{self.name}.example")
+        Authenticator.objects.create(
+            user=self.user, type=Authenticator.Type.WEBAUTHN, data={"name": f"{self.name}'s phone"}
+        )
         ProjectKey.objects.update(creator=self.user)
         ProjectMembership.objects.create(
             user=self.user, project=self.project, role="viewer", created_at=self.now

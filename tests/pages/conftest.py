@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connection
 from django.test import Client
 
@@ -33,7 +33,7 @@ def stripe(monkeypatch: pytest.MonkeyPatch) -> StubStripe:
     """Put a stub in the gateway's place."""
     stub = StubStripe()
     monkeypatch.setattr(gateway, "connect", lambda: stub)
-    cache.clear()
+    caches["process"].clear()
     return stub
 
 

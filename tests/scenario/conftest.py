@@ -79,7 +79,7 @@ class Customer:
         """Sign in, start the trial and arrive at Stripe's hosted checkout."""
         self.browser.open("/sign-in/")
         self.browser.submit(
-            "Sign in", username=self.leader["leader"], password=self.leader["password"]
+            "Sign in", login=self.leader["leader"], password=self.leader["password"]
         )
         self.browser.open(f"/organizations/{self.slug}/billing/plan/")
         self.browser.submit("trial")

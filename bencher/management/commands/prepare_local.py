@@ -77,6 +77,7 @@ class Command(BaseCommand):
                 name=name,
                 password=password,
                 now=now,
+                address_is_verified=True,
                 is_staff=is_staff,
                 is_superuser=is_staff,
             )
