@@ -21,7 +21,7 @@ local = PORT='$(PORT)' STRIPE_SANDBOX_PORT='$(STRIPE_SANDBOX_PORT)' PYTHONUNBUFF
 	BILLING_POST_INTERVAL="$${BILLING_POST_INTERVAL:-5}"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run advance test test-full bench bench-quick fuzz check lock clean install
+.PHONY: help demo run advance test test-full screens bench bench-quick fuzz check lock clean install
 
 help: ## list what there is to make
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ test-full: install ## run the tests with many more examples; takes long
 
 # Benchmarks have a PostgreSQL of their own, with fsync, whose data nobody needs.
 bench_data = BENCHER_DATA_DIR='$(CURDIR)/.benchmarks'
+
+screens: install ## take the pictures in docs/screens anew
+	@SCREENS=1 $(embedded) --no-fsync -- python -m pytest -n 0 tests/browser/test_screens.py
 
 bench: install ## measure what is promised to be fast (ARGS="recount --json bench.json")
 	@$(bench_data) $(embedded) -- python -m tests.performance $(ARGS)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser import autumn
 from tests.browser.looks import Look
 from tests.browser.visitors import KeyboardVisitor, Visitor
-
-# A day in the trial proves no more than three; and browsers begin with an idle worker.
-from tests.scenario.conftest import _short, customer, tally  # noqa: F401
+from tests.scenario.conftest import Customer, _command, _short, customer, tally  # noqa: F401 - fixtures
+from tests.stripe_sandbox import Sandbox
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -68,3 +68,21 @@ def visit(chromium: Browser, site: str) -> Iterator[Visit]:
     for visitor in visitors:
         visitor.page.context.close()
     assert [fault for visitor in visitors for fault in visitor.inspector.faults] == []
+
+
+@pytest.fixture
+def autumn_has_begun(sandbox: Sandbox, site: str) -> None:
+    """Let it be autumn before anybody comes."""
+    autumn.begin(sandbox)
+
+
+@pytest.fixture
+def acme(autumn_has_begun: None, worker: None, customer: Customer) -> Customer:  # noqa: F811
+    """Return Acme in the middle of its November."""
+    projects = {
+        "engine": customer.private,
+        "parser": _command("add_project", customer.slug, "Parser", private=True),
+        "playground": customer.public,
+    }
+    autumn.live(customer, projects)
+    return customer

@@ -5,31 +5,20 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 
-from bencher import clock
 from tests.browser import looks
 from tests.browser.conftest import Visit
 from tests.browser.looks import Look
-from tests.browser.visitors import Visitor
+from tests.browser.pages import (
+    TABS,
+    buy_trial,
+    read_statement,
+    set_budget,
+    sign_in,
+    think_better_of_it,
+)
 from tests.scenario.conftest import Customer, advance, open_period
 
 pytestmark = pytest.mark.usefixtures("worker")
-
-
-def sign_in(visitor: Visitor, customer: Customer) -> None:
-    """Come to the billing page and be asked who one is."""
-    visitor.open(f"/organizations/{customer.slug}/billing/")
-    visitor.fill("E-mail", customer.leader["leader"])
-    visitor.fill("Password", customer.leader["password"])
-    visitor.press("Sign in")
-
-
-def buy_trial(visitor: Visitor) -> None:
-    """Start the trial on the plan's page, and pay on Stripe's."""
-    visitor.follow("Plan", within=".tabs")
-    visitor.press("trial")
-    visitor.tick("I agree")
-    visitor.press("test card 4242")
-    visitor.reads("rial")
 
 
 def live_through_the_trial() -> None:
@@ -52,9 +41,9 @@ def test_from_signing_in_to_a_statement(
     sign_in(leader, customer)
     buy_trial(leader)
     customer.report(150, to=customer.private)
-    leader.open(f"/organizations/{customer.slug}/billing/")
+    leader.follow("Usage", within=TABS)
     leader.reads("150")
-    leader.follow("Alerts")
+    set_budget(leader, 400)
+    think_better_of_it(leader)
     live_through_the_trial()
-    leader.open(f"/organizations/{customer.slug}/billing/")
-    assert clock.now() is not None
+    read_statement(leader, series=150)

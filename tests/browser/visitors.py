@@ -67,11 +67,16 @@ class Visitor:
 
     def fill(self, label: str | re.Pattern[str], value: str) -> None:
         """Write into the field with that label."""
-        self.page.get_by_label(label).first.fill(value)
+        self.field(label).fill(value)
 
     def tick(self, label: str | re.Pattern[str]) -> None:
         """Change the checkbox or radio button with that label."""
-        self.activate(self.page.get_by_label(label).first)
+        self.activate(self.field(label))
+
+    def field(self, label: str | re.Pattern[str]) -> Locator:
+        """Return the first field with that label; a section may have it too."""
+        fields = self.page.locator("input, select, textarea")
+        return self.page.get_by_label(label).and_(fields).first
 
     def reads(self, text: str | re.Pattern[str], *, within: str = "main") -> None:
         """Expect a text on the page."""
@@ -93,7 +98,7 @@ class KeyboardVisitor(Visitor):
 
     def fill(self, label: str | re.Pattern[str], value: str) -> None:
         """Tab to a field and type over what it holds."""
-        self.tab_to(self.page.get_by_label(label).first)
+        self.tab_to(self.field(label))
         self.page.keyboard.press("Control+a")
         self.page.keyboard.type(value)
 

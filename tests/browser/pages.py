@@ -1,0 +1,87 @@
+"""The pages of an organization: where they are, and what a leader does on them."""
+
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+
+from billing.models import Statement
+from ingest.models import Report
+from tests.browser.visitors import Visitor
+from tests.scenario.conftest import Customer
+
+TABS = ".tabs"
+
+
+def addresses(slug: str) -> dict[str, str]:
+    """Return the address of each page for an organization that has a statement, by its name."""
+    statement = Statement.objects.filter(organization__slug=slug).latest("ends_at")
+    report = Report.objects.filter(project__slug="engine").latest("received_at")
+    wanted: dict[str, list[Any]] = {
+        "organizations": [],
+        "keys": [],
+        "organization-new": [],
+        "organization": [slug],
+        "members": [slug],
+        "organization-settings": [slug],
+        "project-settings": [slug, "engine"],
+        "billing": [slug],
+        "billing-series": [slug],
+        "billing-series-period": [slug, getattr(statement.period, "uuid", "")],
+        "statement": [slug, statement.uuid],
+        "what-if": [slug],
+        "report": [slug, "engine", report.uuid],
+        "plan": [slug],
+        "invoices": [slug],
+        "alerts": [slug],
+    }
+    found = {name: _address(name, values) for name, values in wanted.items()}
+    return {name: address for name, address in found.items() if address}
+
+
+def _address(name: str, values: list[Any]) -> str:
+    try:
+        return reverse(name, args=values)
+    except NoReverseMatch:
+        return ""
+
+
+def sign_in(visitor: Visitor, customer: Customer) -> None:
+    """Come to the billing page, be asked who one is, and arrive."""
+    billing = reverse("billing", args=[customer.slug])
+    visitor.open(billing)
+    visitor.fill("E-mail", customer.leader["leader"])
+    visitor.fill("Password", customer.leader["password"])
+    visitor.press("Sign in")
+    assert visitor.seen[-1] == billing
+
+
+def buy_trial(visitor: Visitor) -> None:
+    """Start the trial on the plan's page, pay on Stripe's, and come back to a plan."""
+    visitor.follow("Plan", within=TABS)
+    visitor.press("trial")
+    visitor.tick("I agree")
+    visitor.press("test card 4242")
+    visitor.reads("Trial")
+
+
+def think_better_of_it(visitor: Visitor) -> None:
+    """Cancel the plan, having read what that means, and resume it."""
+    visitor.follow("Plan", within=TABS)
+    visitor.follow("Cancel")
+    visitor.reads("What that means")
+    visitor.press("Cancel at the end")
+    visitor.reads("ends")
+    visitor.press("Resume")
+
+
+def set_budget(visitor: Visitor, series: int) -> None:
+    """Ask to be told of parts of a number of series."""
+    visitor.follow("Alerts", within=TABS)
+    visitor.fill("Active series in a period", str(series))
+    visitor.press("Save")
+
+
+def read_statement(visitor: Visitor, *, series: int) -> None:
+    """Go from the invoices to the latest statement."""
+    visitor.follow("Invoices", within=TABS)
+    visitor.reads(str(series))

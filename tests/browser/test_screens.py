@@ -1,0 +1,59 @@
+"""The pictures in docs/screens, taken anew with `make screens`."""
+
+import os
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+
+from bencher.tenancy.models import User
+from tests.browser import autumn, looks, pictures
+from tests.browser.conftest import Visit
+from tests.browser.looks import WIDE, Look, Scheme
+from tests.browser.pages import addresses, sign_in
+from tests.browser.visitors import Visitor
+from tests.scenario.conftest import Customer
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screens"
+# What fits on a screen and a half; the rest of a long page says no more of how it looks.
+HIGHEST = 1400
+MOST_BYTES = 150_000
+PICTURES = {
+    "organization": "projects",
+    "billing": "billing",
+    "billing-series": "series",
+    "statement": "statement",
+    "what-if": "what-if",
+    "plan": "plan",
+    "invoices": "invoices",
+    "alerts": "alerts",
+}
+
+
+@pytest.mark.skipif("SCREENS" not in os.environ, reason="Pictures are taken by `make screens`.")
+def test_take_screens(acme: Customer, visit: Visit) -> None:
+    User.objects.filter(email=acme.leader["leader"]).update(is_staff=True, is_superuser=True)
+    with autumn.stopped():
+        for scheme in looks.SCHEMES:
+            visitor = visit(Look(WIDE, scheme))
+            take(visitor, "/sign-in/", name="sign-in", scheme=scheme)
+            sign_in(visitor, acme)
+            for page, address in addresses(acme.slug).items():
+                if page in PICTURES:
+                    take(visitor, address, name=PICTURES[page], scheme=scheme)
+            take(visitor, reverse("admin:index"), name="admin", scheme=scheme)
+
+
+def take(visitor: Visitor, address: str, *, name: str, scheme: Scheme) -> None:
+    """Write the picture of a page into the folder."""
+    visitor.page.goto(visitor.site + address)
+    height: int = visitor.page.evaluate("document.documentElement.scrollHeight")
+    picture = visitor.page.screenshot(
+        full_page=True,
+        clip={"x": 0, "y": 0, "width": WIDE, "height": min(height, HIGHEST)},
+    )
+    browser = visitor.page.context.browser
+    assert browser is not None
+    path = FOLDER / f"{name}-{scheme}.png"
+    pictures.save(picture, path, browser=browser)
+    assert path.stat().st_size < MOST_BYTES
