@@ -25,6 +25,11 @@ def rfc3339(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def instant(text: str) -> datetime:
+    """Return the instant that `rfc3339` wrote."""
+    return datetime.fromisoformat(text)
+
+
 def day(at: datetime) -> Written:
     """Write the day of an instant: 1 November 2026."""
     return _written(at, "{0.day} {0:%B %Y}")
@@ -33,6 +38,11 @@ def day(at: datetime) -> Written:
 def moment(at: datetime) -> Written:
     """Write an instant to the second: 1 November 2026, 00:00:00 UTC."""
     return _written(at, "{0.day} {0:%B %Y, %H:%M:%S} UTC")
+
+
+def second(at: datetime) -> Written:
+    """Write an instant in short, where a heading says that it is UTC: 1 Nov 2026, 00:00:00."""
+    return _written(at, "{0.day} {0:%b %Y, %H:%M:%S}")
 
 
 def time_of_day(at: datetime) -> Written:

@@ -12,6 +12,8 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="organizations"), name="home"),
     path("", include("bencher.tenancy.urls")),
     path("", include(billing.pages)),
+    path("organizations/<slug:organization>/billing/", include("billing.explanation_urls")),
+    path("", include("ingest.page_urls")),
     path("metrics", metrics, name="metrics"),
     path("v0/openapi.json", api_reference.openapi, name="openapi"),
     path("v0/docs", api_reference.docs, name="api-docs"),

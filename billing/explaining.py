@@ -4,7 +4,7 @@ A period that runs is explained from the ledger, one that has ended and is not c
 reports, a closed one from its statement's frozen lines.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,19 +14,12 @@ from uuid import UUID
 from django.db import connection
 
 from bencher.tenancy.models import Organization
-from billing import evidence, usage
+from billing import evidence, explained_pages, usage
+from billing.explained_pages import Place, Sort, Source
 from billing.models import BillingPeriod, Statement
 from series import explaining, recounting
 
 CHUNK = 2000
-
-
-class Source(StrEnum):
-    """What a period is explained from."""
-
-    LEDGER = "ledger"
-    REPORTS = "reports"
-    STATEMENT = "statement"
 
 
 class Reason(StrEnum):
@@ -39,12 +32,17 @@ class Reason(StrEnum):
     SEEN_OUTSIDE = "seen_outside"
 
 
+class Only(StrEnum):
+    """Series that a comparison with the period before singles out."""
+
+    # Seen in this period and not in the one before.
+    NEW = "new"
+    # Seen in the one before and not in this one yet, of projects that are billed.
+    MISSING = "missing"
+
+
 class NoSuchPeriodError(LookupError):
     """The organization has no such period."""
-
-
-class InvalidCursorError(ValueError):
-    """The cursor was not given out for this list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +56,39 @@ class Subject:
     basis: str
     source: Source
     statement: Statement | None
+    # There is no period: the last thirty days stand in for it, and what may come.
+    is_trailing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which series to explain; all that is empty does not matter."""
+    """Which series to explain: of any of these UUIDs. All that is None does not matter."""
 
-    project: UUID | None = None
-    testbed: UUID | None = None
-    benchmark: UUID | None = None
-    measure: UUID | None = None
+    projects: Sequence[UUID] | None = None
+    testbeds: Sequence[UUID] | None = None
+    benchmarks: Sequence[UUID] | None = None
+    measures: Sequence[UUID] | None = None
     billed: bool | None = None
     reason: Reason | None = None
+    only: Only | None = None
     search: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a period is compared with: [starts_at, ends_at), and its statement if it has one."""
+
+    starts_at: datetime
+    ends_at: datetime
+    statement_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many series match, and how many of them are billed."""
+
+    series: int
+    billed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +125,22 @@ SELECT line.*, CASE WHEN billed THEN 'seen' WHEN project_deleted THEN 'project_d
 FROM billing_statementline line WHERE statement_id = %(statement)s
 """
 
-_IDS = "testbed_id, benchmark_id, measure_id"
-_UUIDS = "testbed_uuid, benchmark_uuid, measure_uuid"
-_AFTER_IDS = """
-(testbed_id, benchmark_id, measure_id) > (
-    (SELECT id FROM series_testbed WHERE uuid = %(testbed_after)s),
-    (SELECT id FROM series_benchmark WHERE uuid = %(benchmark_after)s),
-    (SELECT id FROM series_measure WHERE uuid = %(measure_after)s)
+_NEW = """
+reason <> 'seen_outside' AND NOT EXISTS (
+    SELECT FROM ({earlier}) earlier
+    WHERE earlier.testbed_uuid = explained.testbed_uuid
+      AND earlier.benchmark_uuid = explained.benchmark_uuid
+      AND earlier.measure_uuid = explained.measure_uuid
 )
 """
-_AFTER_UUIDS = """
-(testbed_uuid, benchmark_uuid, measure_uuid)
-    > (%(testbed_after)s::uuid, %(benchmark_after)s::uuid, %(measure_after)s::uuid)
+_MISSING = """
+reason = 'seen_outside' AND last_seen_at >= %(earlier_start)s AND last_seen_at < %(start)s
+AND NOT project_deleted AND (%(basis)s = 'all' OR project_visibility = 'private')
 """
-
-_NOT_GIVEN_OUT = "Give `cursor` as `next` of the page before."
+_EARLIER_LINES = """
+SELECT testbed_uuid, benchmark_uuid, measure_uuid
+FROM billing_statementline WHERE statement_id = %(earlier_statement)s
+"""
 _NAMES = "project_name || E'\\n' || testbed_name || E'\\n' || benchmark_name"
 
 
@@ -141,6 +160,7 @@ def subject(organization: Organization, *, start: datetime | None, now: datetime
             basis=current.basis,
             source=Source.LEDGER,
             statement=None,
+            is_trailing=current.is_trailing,
         )
     period = (
         BillingPeriod.objects.filter(organization=organization, starts_at=start)
@@ -180,41 +200,73 @@ def previous_start(organization: Organization, *, now: datetime) -> datetime:
 
 
 def page(
-    of: Subject, wanted: Wanted, *, cursor: str, limit: int
+    of: Subject, wanted: Wanted, *, cursor: str, limit: int, sort: Sort = Sort.KEY
 ) -> tuple[list[Explained], str | None]:
     """Return up to `limit` series after a cursor, and the next cursor if there are more.
 
-    The order is stable: a series keeps its place. Raises InvalidCursorError.
+    The order is stable: a series keeps its place, unless it is sorted by a report that has come
+    since. Raises explained_pages.InvalidCursorError, and recounting.EvidenceExpiredError where
+    reports that were purged would have to be read.
     """
+    place = explained_pages.read(cursor, source=of.source, sort=sort) if cursor else None
     conditions, parameters = _filters(of, wanted)
-    if cursor:
-        conditions.append(_AFTER_UUIDS if of.source is Source.STATEMENT else _AFTER_IDS)
-        parameters |= _after(of, cursor)
-    keys = _UUIDS if of.source is Source.STATEMENT else _IDS
+    if place is not None:
+        condition, more = explained_pages.after(place, parameters)
+        parameters |= more
+        if not _is_by_name(of, sort):
+            conditions.append(condition)
+    sql = _page_sql(of, conditions, sort=sort, is_continued=place is not None)
     with connection.cursor() as cursor_:
-        cursor_.execute(
-            f"SELECT {_COLUMNS}, {keys} FROM ({_source(of)}) explained"  # noqa: S608
-            f" WHERE {' AND '.join(conditions)} ORDER BY {keys} LIMIT %(limit)s",
-            parameters | {"limit": limit + 1},
-        )
+        cursor_.execute(sql, parameters | {"limit": limit + 1})
         rows = cursor_.fetchall()
-    if cursor and not rows and of.source is not Source.STATEMENT and not _is_place(parameters):
-        raise InvalidCursorError(_NOT_GIVEN_OUT)
+    if place and sort is Sort.KEY and not rows and of.source is not Source.STATEMENT:
+        explained_pages.check_is_place(place)
     shown = rows[:limit]
-    if of.source is Source.LEDGER:
+    if of.source is Source.LEDGER and not _needs_reports(sort):
         shown = _with_reports(of, shown)
     explained = [_explained(of, row) for row in shown]
-    more = len(rows) > limit
-    return explained, _cursor(of, explained[-1]) if more else None
+    following = _place(of, sort, explained[-1]) if len(rows) > limit else None
+    return explained, explained_pages.written(following) if following else None
+
+
+def count(of: Subject, wanted: Wanted) -> Total:
+    """Return how many series match; raises recounting.EvidenceExpiredError as `page` does."""
+    conditions, parameters = _filters(of, wanted)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), count(*) FILTER (WHERE billed)"  # noqa: S608 - our own expressions
+            f" FROM ({_source(of)}) explained WHERE {' AND '.join(conditions)}",
+            parameters,
+        )
+        row = cursor.fetchone()
+    assert row is not None
+    return Total(*row)
+
+
+def earlier(of: Subject) -> Earlier:
+    """Return what a period is compared with: the one that ended last when it began.
+
+    Without one that is the time before it, as long as a trailing count looks back.
+    """
+    period = (
+        BillingPeriod.objects.filter(organization_id=of.organization_id, ends_at__lte=of.starts_at)
+        .select_related("statement")
+        .order_by("-ends_at")
+        .first()
+    )
+    if period is None:
+        return Earlier(of.starts_at - usage.TRAILING, of.starts_at, None)
+    statement: Statement | None = getattr(period, "statement", None)
+    return Earlier(period.starts_at, period.ends_at, statement.pk if statement else None)
 
 
 def stream(of: Subject, wanted: Wanted) -> Iterator[list[Explained]]:
     """Yield all series in chunks, of one statement and so one snapshot; memory stays bounded."""
     conditions, parameters = _filters(of, wanted)
-    keys = _UUIDS if of.source is Source.STATEMENT else _IDS
     sql = (
         f"SELECT {_COLUMNS} FROM ({_source(of, with_reports=True)}) explained"  # noqa: S608
-        f" WHERE {' AND '.join(conditions)} ORDER BY {keys}"
+        f" WHERE {' AND '.join(conditions)}"
+        f" ORDER BY {explained_pages.order(of.source, Sort.KEY).sql}"
     )
     for rows in _chunks(sql, parameters):
         yield [_explained(of, row) for row in rows]
@@ -232,6 +284,35 @@ def _chunks(sql: str, parameters: dict[str, Any]) -> Iterator[list[tuple[Any, ..
         cursor.execute(sql, parameters)
         while rows := cursor.fetchmany(CHUNK):
             yield rows
+
+
+def _page_sql(of: Subject, conditions: list[str], *, sort: Sort, is_continued: bool) -> str:
+    columns = f"{_COLUMNS}, {', '.join(explained_pages.keys(of.source))}"
+    if _is_by_name(of, sort):
+        return explained_pages.by_name_sql(columns, conditions, is_continued=is_continued)
+    return (
+        f"SELECT {columns} FROM ({_source(of, with_reports=_needs_reports(sort))}) explained"  # noqa: S608
+        f" WHERE {' AND '.join(conditions)}"
+        f" ORDER BY {explained_pages.order(of.source, sort).sql} LIMIT %(limit)s"
+    )
+
+
+def _is_by_name(of: Subject, sort: Sort) -> bool:
+    return of.source is Source.LEDGER and sort is Sort.NAME
+
+
+def _needs_reports(sort: Sort) -> bool:
+    return sort in (Sort.FIRST, Sort.FIRST_OLDEST)
+
+
+def _place(of: Subject, sort: Sort, last: Explained) -> Place:
+    at = {
+        Sort.LAST: last.last_seen,
+        Sort.LAST_OLDEST: last.last_seen,
+        Sort.FIRST: last.first_seen,
+        Sort.FIRST_OLDEST: last.first_seen,
+    }.get(sort)
+    return Place(of.source, sort, last.testbed_uuid, last.benchmark_uuid, last.measure_uuid, at)
 
 
 def _source(of: Subject, *, with_reports: bool = False) -> str:
@@ -255,11 +336,13 @@ def _parameters(of: Subject) -> dict[str, Any]:
 
 
 def _filters(of: Subject, wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
+    kinds = ("project", "testbed", "benchmark", "measure")
     asked: dict[str, tuple[str, Any]] = {
-        "project": ("project_uuid = %(project)s", wanted.project),
-        "testbed": ("testbed_uuid = %(testbed)s", wanted.testbed),
-        "benchmark": ("benchmark_uuid = %(benchmark)s", wanted.benchmark),
-        "measure": ("measure_uuid = %(measure)s", wanted.measure),
+        **{
+            kind: (f"{kind}_uuid = ANY(%({kind})s::uuid[])", given)
+            for kind in kinds
+            if (given := _listed(getattr(wanted, f"{kind}s"))) is not None
+        },
         "billed": ("billed = %(billed)s", wanted.billed),
         "reason": ("reason = %(reason)s", _stored(of, wanted.reason)),
         "search": (
@@ -269,7 +352,34 @@ def _filters(of: Subject, wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
     }
     used = {name: found for name, found in asked.items() if found[1] is not None}
     conditions = ["true", *(condition for condition, _ in used.values())]
-    return conditions, _parameters(of) | {name: value for name, (_, value) in used.items()}
+    parameters = _parameters(of) | {name: value for name, (_, value) in used.items()}
+    if wanted.only is None:
+        return conditions, parameters
+    condition, more = _compared(of, wanted.only)
+    return [*conditions, condition], parameters | more
+
+
+def _listed(uuids: Sequence[UUID] | None) -> list[UUID] | None:
+    return None if uuids is None else list(uuids)
+
+
+def _compared(of: Subject, only: Only) -> tuple[str, dict[str, Any]]:
+    """Return the condition of a comparison with the period before, and its parameters."""
+    before = earlier(of)
+    parameters = {
+        "earlier_start": before.starts_at,
+        "earlier_end": before.ends_at,
+        "earlier_statement": before.statement_id,
+    }
+    if only is Only.MISSING:
+        return _MISSING if of.source is Source.LEDGER else "false", parameters
+    if before.statement_id is not None:
+        return _NEW.format(earlier=_EARLIER_LINES), parameters
+    recounting.check_evidence(of.organization_id, start=before.starts_at)
+    reported = explaining.reported_sql(
+        organization="%(organization)s", start="%(earlier_start)s", end="%(earlier_end)s"
+    )
+    return _NEW.format(earlier=reported), parameters
 
 
 def _stored(of: Subject, reason: Reason | None) -> str | None:
@@ -300,31 +410,3 @@ def _with_reports(of: Subject, rows: list[tuple[Any, ...]]) -> list[tuple[Any, .
         )
         found = {row[:3]: row[3:] for row in cursor.fetchall()}
     return [(*row[:11], *found.get(row[15:18], row[11:15]), *row[15:18]) for row in rows]
-
-
-def _cursor(of: Subject, last: Explained) -> str:
-    return f"{of.source}.{last.testbed_uuid}.{last.benchmark_uuid}.{last.measure_uuid}"
-
-
-def _after(of: Subject, cursor: str) -> dict[str, UUID]:
-    source, *keys = cursor.split(".")
-    try:
-        testbed, benchmark, measure = map(UUID, keys)
-    except ValueError:
-        raise InvalidCursorError(_NOT_GIVEN_OUT) from None
-    if source != of.source:
-        raise InvalidCursorError("The period was closed since that page; begin again without it.")
-    return {"testbed_after": testbed, "benchmark_after": benchmark, "measure_after": measure}
-
-
-def _is_place(parameters: dict[str, Any]) -> bool:
-    """Tell whether there is such a place; after one that nothing has, nothing follows either."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM series_testbed WHERE uuid = %(testbed_after)s)"
-            " AND EXISTS (SELECT FROM series_benchmark WHERE uuid = %(benchmark_after)s)"
-            " AND EXISTS (SELECT FROM series_measure WHERE uuid = %(measure_after)s)",
-            parameters,
-        )
-        row = cursor.fetchone()
-    return bool(row and row[0])

@@ -1,10 +1,11 @@
 """Every series behind a figure, and what fewer or more of them would cost; for leaders."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
@@ -18,7 +19,7 @@ from bencher.rest.documenting import endpoint
 from bencher.tenancy import api_access
 from bencher.tenancy.models import Organization
 from bencher.tenancy.permissions import Permission
-from billing import explaining, exporting, simulating, wire
+from billing import downloads, explained_pages, explaining, simulating, wire
 from billing.explaining import Subject, Wanted
 from billing.simulating import Cost
 from billing.wire import (
@@ -80,19 +81,10 @@ class UsageSeries(APIView):
             raise ApiError(404, str(error)) from error
         except recounting.EvidenceExpiredError as error:
             raise ApiError(410, str(error)) from error
-        match asked.format or _BY_TYPE.get(_accepted(request), Format.JSON):
-            case Format.JSON:
-                return _page(found, of, asked)
-            case Format.CSV:
-                series = explaining.stream(of, _wanted(asked))
-                return _file(found, of, "csv", exporting.CSV_TYPE, exporting.as_csv(series))
-            case Format.NDJSON:
-                series = explaining.stream(of, _wanted(asked))
-                lines = exporting.as_ndjson(series)
-                return _file(found, of, "ndjson", exporting.NDJSON_TYPE, lines)
-            case Format.EVIDENCE:
-                lines = explaining.evidence_lines(of)
-                return _file(found, of, "evidence.ndjson", exporting.NDJSON_TYPE, lines)
+        ending = asked.format or _BY_TYPE.get(_accepted(request), Format.JSON)
+        if ending is Format.JSON:
+            return _page(found, of, asked)
+        return downloads.answer(found, of, _wanted(asked), ending)
 
 
 class UsageSimulation(APIView):
@@ -156,14 +148,18 @@ def _accepted(request: Request) -> str:
 
 def _wanted(asked: SeriesQuery) -> Wanted:
     return Wanted(
-        project=asked.project,
-        testbed=asked.testbed,
-        benchmark=asked.benchmark,
-        measure=asked.measure,
+        projects=_one(asked.project),
+        testbeds=_one(asked.testbed),
+        benchmarks=_one(asked.benchmark),
+        measures=_one(asked.measure),
         billed=asked.billed,
         reason=asked.reason,
         search=asked.search,
     )
+
+
+def _one(uuid: UUID | None) -> list[UUID] | None:
+    return None if uuid is None else [uuid]
 
 
 def _page(organization: Organization, of: Subject, asked: SeriesQuery) -> HttpResponse:
@@ -171,7 +167,7 @@ def _page(organization: Organization, of: Subject, asked: SeriesQuery) -> HttpRe
         series, following = explaining.page(
             of, _wanted(asked), cursor=asked.cursor, limit=asked.per_page
         )
-    except explaining.InvalidCursorError as error:
+    except explained_pages.InvalidCursorError as error:
         raise ApiError(400, str(error)) from error
     return answering.one(
         JsonSeriesPage(
@@ -185,17 +181,6 @@ def _page(organization: Organization, of: Subject, asked: SeriesQuery) -> HttpRe
             next=following,
         )
     )
-
-
-def _file(
-    organization: Organization, of: Subject, ending: str, kind: str, pieces: Iterator[bytes]
-) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(pieces, content_type=kind)
-    name = f"{organization.slug}-{of.starts_at:%Y-%m-%d}.{ending}"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    if of.statement is not None:
-        response["X-Evidence-SHA256"] = of.statement.evidence_sha256
-    return response
 
 
 def _simulation(request: Request) -> SimulationQuery:

@@ -1,12 +1,24 @@
 """Finding an organization's statements, newest first."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from bencher.tenancy.models import Organization
-from billing.models import Statement
+from billing.models import Statement, StatementLine
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectShare:
+    """How many series of a statement are one project's, as it was when they were frozen."""
+
+    uuid: UUID
+    name: str
+    deleted: bool
+    billed: bool
+    series: int
 
 
 class NoSuchStatementError(LookupError):
@@ -42,3 +54,14 @@ def find(organization: Organization, identifier: UUID | datetime) -> Statement:
     if found is None:
         raise NoSuchStatementError(f"{organization.slug} has no statement {identifier}.")
     return found
+
+
+def shares(statement: Statement) -> list[ProjectShare]:
+    """Return the projects of a statement by its lines, billed ones first, the largest first."""
+    lines = StatementLine.objects.filter(statement=statement)
+    counted = (
+        lines.values_list("project_uuid", "project_name", "project_deleted", "billed")
+        .annotate(series=Count("pk"))
+        .order_by("-billed", "-series", "project_name", "project_uuid")
+    )
+    return [ProjectShare(*row) for row in counted]

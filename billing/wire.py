@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from billing.explaining import Explained, Reason, Source
+from billing.explained_pages import Source
+from billing.explaining import Explained, Reason
 from billing.pricing import Band
 
 Count = Annotated[int, Meta(ge=0)]

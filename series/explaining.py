@@ -31,6 +31,7 @@ _EXPLAINED = """
 SELECT series.testbed_id, series.benchmark_id, series.measure_id,
        project.uuid AS project_uuid, project.name AS project_name,
        project.visibility AS project_visibility,
+       project.deleted_at IS NOT NULL AS project_deleted,
        testbed.uuid AS testbed_uuid, testbed.name AS testbed_name,
        benchmark.uuid AS benchmark_uuid, benchmark.name AS benchmark_name,
        measure.uuid AS measure_uuid, measure.name AS measure_name,
@@ -38,7 +39,7 @@ SELECT series.testbed_id, series.benchmark_id, series.measure_id,
 FROM {series}
 JOIN series_project project ON project.id = series.project_id
 JOIN series_testbed testbed ON testbed.id = series.testbed_id
-JOIN series_benchmark benchmark ON benchmark.id = series.benchmark_id
+JOIN series_benchmark benchmark ON benchmark.id = series.benchmark_id{benchmarks}
 JOIN series_measure measure ON measure.id = series.measure_id
 """
 
@@ -68,6 +69,34 @@ def ledger_sql(*, with_reports: bool) -> str:
         reason=_REASON.format(outside=_OUTSIDE),
         reports=_REPORTS.format(of="active") if with_reports else _NO_REPORTS,
         series=ledger,
+        benchmarks="",
+    )
+
+
+def testbeds_sql() -> str:
+    """Return a SELECT of the testbeds of %(organization)s by names: the way of a walk by names."""
+    return """
+    SELECT testbed.id, testbed.name, project.id AS owner_id, project.name AS owner_name
+    FROM series_testbed testbed JOIN series_project project ON project.id = testbed.project_id
+    WHERE project.organization_id = %(organization)s
+    ORDER BY project.name, testbed.name, testbed.id
+    """
+
+
+def ledger_of_testbed_sql() -> str:
+    """Return the SELECT of `ledger_sql` for one testbed, `place` of an outer `testbeds_sql`.
+
+    That benchmarks are those of its project goes without saying; said, it lets PostgreSQL read them
+    in the order of their names, from the index that keeps the names unique.
+    """
+    return _EXPLAINED.format(
+        reason=_REASON.format(outside=_OUTSIDE),
+        reports=_NO_REPORTS,
+        series=(
+            "(SELECT * FROM series_last_seen WHERE organization_id = %(organization)s"
+            " AND testbed_id = place.id) series"
+        ),
+        benchmarks=" AND benchmark.project_id = place.owner_id",
     )
 
 
@@ -77,6 +106,7 @@ def reports_sql() -> str:
         reason=_REASON.format(outside="false"),
         reports=_REPORTS.format(of="series"),
         series=f"({recounting.queries().with_reports}) series",
+        benchmarks="",
     )
 
 
@@ -92,3 +122,19 @@ def reports_of_sql() -> str:
     WHERE testbed_id = ANY(%(testbeds)s::bigint[]) AND measure_id = ANY(%(measures)s::bigint[])
       AND benchmark_id = ANY(%(benchmarks)s::bigint[])
     """  # noqa: S608 - the registered query
+
+
+def reported_sql(*, organization: str, start: str, end: str) -> str:
+    """Return a SELECT of the series that reported in [start, end), by UUIDs, from the reports.
+
+    The arguments are SQL expressions.
+    """
+    recount = recounting.series_sql(organization=organization, start=start, end=end)
+    return f"""
+    SELECT testbed.uuid AS testbed_uuid, benchmark.uuid AS benchmark_uuid,
+           measure.uuid AS measure_uuid
+    FROM ({recount}) reported
+    JOIN series_testbed testbed ON testbed.id = reported.testbed_id
+    JOIN series_benchmark benchmark ON benchmark.id = reported.benchmark_id
+    JOIN series_measure measure ON measure.id = reported.measure_id
+    """  # noqa: S608 - expressions of our own code

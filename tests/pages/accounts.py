@@ -1,10 +1,12 @@
 """Activity, plans and statements for pages to show."""
 
 import hashlib
+import json
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.test import Client
 from djstripe.models import Customer as MirroredCustomer
 from djstripe.models import Invoice as MirroredInvoice
 
@@ -39,6 +41,26 @@ def make_series(project: Project, number: int, *, at: datetime) -> None:
             measure_ids=[found.measures["latency"].id] * number,
             at=at,
         )
+
+
+def make_report(
+    project: Project,
+    *names: str,
+    at: datetime,
+    testbed: str = "ci",
+    measures: tuple[str, ...] = ("latency",),
+) -> str:
+    """Report benchmarks of these names as CI does, and return the report's UUID."""
+    results = {name: {measure: {"value": 1} for measure in measures} for name in names}
+    client = Client(headers={"authorization": f"Bearer {factories.make_project_key(project)}"})
+    answer = client.post(
+        f"/v0/projects/{project.uuid}/reports",
+        factories.report_body(json.dumps(results), end_time=at, testbed=testbed),
+        content_type="application/json",
+    )
+    assert answer.status_code == 201, answer.content
+    uuid: str = answer.json()["uuid"]
+    return uuid
 
 
 def make_november(

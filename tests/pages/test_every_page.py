@@ -1,7 +1,7 @@
 """What holds for every page: accessible, and nothing that the strict policy would block."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -12,15 +12,17 @@ from django.test import Client
 
 from bencher.tenancy.models import Organization, User
 from billing import stripe_links
-from billing.models import Notice
-from series.models import Visibility
-from tests.factories import NOV, make_plan, make_project
+from billing.models import Notice, Statement
+from series.models import Project, Visibility
+from tests.factories import DEC, NOV, make_plan, make_project
 from tests.pages import accounts
 from tests.pages.reading import soup, words
 
 Browsers = Callable[[User], Client]
 BILLING = "/organizations/acme/billing/"
 ALERTS = f"{BILLING}alerts/"
+SERIES = f"{BILLING}series/"
+OCTOBER = f"{BILLING}periods/2026-10-01T00:00:00Z/series/"
 PLAN = f"{BILLING}plan/"
 CANCEL = f"{BILLING}cancel/"
 INVOICES = f"{BILLING}invoices/"
@@ -50,6 +52,16 @@ def _with_everything(acme: Organization, now: datetime) -> None:
     accounts.make_series(project, 3, at=now)
 
 
+def _statement() -> str:
+    return f"{BILLING}statements/{Statement.objects.get().uuid}/"
+
+
+def _report() -> str:
+    engine = Project.objects.get(name="Engine")
+    uuid = accounts.make_report(engine, "bench", at=DEC - timedelta(days=13))
+    return f"/organizations/acme/projects/engine/reports/{uuid}/"
+
+
 PAGES: list[Any] = [
     pytest.param(("GET", "/sign-in/", None, _without_a_plan, 200), id="sign-in"),
     pytest.param(("POST", "/sign-in/", None, _without_a_plan, 200), id="sign-in-failed"),
@@ -73,6 +85,12 @@ PAGES: list[Any] = [
     pytest.param(("GET", ALERTS, "alice", _with_everything, 200), id="alerts"),
     pytest.param(("GET", BILLING, "bob", _with_everything, 403), id="forbidden"),
     pytest.param(("GET", BILLING, "charlie", _with_everything, 404), id="not-found"),
+    pytest.param(("GET", SERIES, "alice", _without_a_plan, 200), id="no-series"),
+    pytest.param(("GET", SERIES, "alice", _with_everything, 200), id="series"),
+    pytest.param(("GET", f"{SERIES}?show=x", "alice", _with_everything, 200), id="series-failed"),
+    pytest.param(("GET", OCTOBER, "alice", _with_everything, 200), id="series-of-a-period"),
+    pytest.param(("GET", _statement, "alice", _with_everything, 200), id="statement"),
+    pytest.param(("GET", _report, "bob", _with_everything, 200), id="report"),
     pytest.param(("GET", "/nothing/", None, _without_a_plan, 404), id="not-found-signed-out"),
 ]
 
@@ -85,6 +103,7 @@ def page(
     method, address, name, prepare, status = request.param
     client = browser_of(request.getfixturevalue(name)) if name else Client()
     prepare(acme, now)
+    address = address() if callable(address) else address
     response = client.post(address, {}) if method == "POST" else client.get(address)
     assert response.status_code == status
     return response

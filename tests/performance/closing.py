@@ -5,7 +5,8 @@ from datetime import timedelta
 from functools import partial
 
 from billing import close, explaining
-from billing.explaining import Source, Subject, Wanted
+from billing.explained_pages import Source
+from billing.explaining import Subject, Wanted
 from billing.models import BillingPeriod
 from ingest import backfill
 from series import recounting
