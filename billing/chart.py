@@ -32,11 +32,12 @@ class BoundLine:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A day on the x axis, and where its words are anchored."""
+    """Words in the plot: how far right, how far down (empty on the x axis), how anchored."""
 
     at: str
     label: str
     anchor: str
+    down: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,14 @@ class DayRow:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The chart. `path` is this period's, `path_before` that of the period before, if any."""
+    """The chart. `path` is this period's, `path_before` that of the period before, if any.
+
+    `now` is the end of this period's path with its count.
+    """
 
     path: str
     path_before: str
+    now: Tick | None
     bounds: tuple[BoundLine, ...]
     ticks: tuple[Tick, ...]
     description: str
@@ -75,8 +80,9 @@ def draw(
     return Chart(
         path=_steps(growth, width=width, top=top),
         path_before=_steps(before, width=width, top=top),
+        now=_end(growth, width=width, top=top),
         bounds=tuple(_bounds(ladder, top=top)),
-        ticks=_ticks(growth, width=width),
+        ticks=_ticks(growth, number_of_days=number_of_days, width=width),
         description=_description(growth, before),
         rows=tuple(_rows(growth, before)),
     )
@@ -113,17 +119,38 @@ def _bounds(ladder: pricing.Ladder, *, top: float) -> Iterable[BoundLine]:
         )
 
 
-def _ticks(growth: Sequence[DayCount], *, width: int) -> tuple[Tick, ...]:
+def _end(growth: Sequence[DayCount], *, width: int, top: float) -> Tick | None:
+    if not growth or growth[-1].series is None:
+        return None
+    return Tick(
+        at=_percent(len(growth), width),
+        label=f"{growth[-1].series:,}",
+        anchor="end" if 2 * len(growth) > width else "start",
+        down=f"{100 * (1 - growth[-1].series / top):.1f}%",
+    )
+
+
+def _ticks(growth: Sequence[DayCount], *, number_of_days: int, width: int) -> tuple[Tick, ...]:
     if not growth:
         return ()
-    first = growth[0].day
-    middle = width // 2
-    step = timedelta(days=1)
+    first, middle, last = growth[0].day, number_of_days // 2, number_of_days - 1
     return (
         Tick("0%", dates.day_of_month(first), "start"),
-        Tick(f"{100 * middle / width:.1f}%", dates.day_of_month(first + middle * step), "middle"),
-        Tick("100%", dates.day_of_month(first + (width - 1) * step), "end"),
+        Tick(
+            _percent(middle + 0.5, width),
+            dates.day_of_month(first + timedelta(days=middle)),
+            "middle",
+        ),
+        Tick(
+            _percent(number_of_days, width),
+            dates.day_of_month(first + timedelta(days=last)),
+            "end",
+        ),
     )
+
+
+def _percent(days: float, width: int) -> str:
+    return f"{100 * days / width:.1f}%"
 
 
 def _description(growth: Sequence[DayCount], before: Sequence[DayCount]) -> str:
@@ -139,7 +166,7 @@ def _description(growth: Sequence[DayCount], before: Sequence[DayCount]) -> str:
             f"The period before: {at_that_day:,} by the same day of it,"
             f" {before[-1].series:,} at its end."
         )
-    return " ".join([*said, "The table below has every day."])
+    return " ".join([*said, "The table has every day."])
 
 
 def _rows(growth: Sequence[DayCount], before: Sequence[DayCount]) -> Iterable[DayRow]:

@@ -166,16 +166,16 @@ def projected(
 
 
 def _method(found: Projection, change: Change) -> str:
-    if found.least == found.most:
-        return (
-            "Every series of the last period has reported again and none is new, so the count"
-            " stays unless something new reports."
-        )
-    return (
-        "At least the series active now, for the count of a period never falls by itself. At most"
-        f" {found.least:,} + {found.returning:,} of the last period that have not reported yet"
-        f" + {found.coming:,} new ones, at this period’s pace of {change.turnover.new:,} so far."
-    )
+    least = "At least the series active now, for the count of a period never falls by itself."
+    parts = []
+    if found.returning:
+        parts.append(f"the {found.returning:,} of the last period that have not reported yet")
+    if found.coming:
+        new = change.turnover.new
+        parts.append(f"{found.coming:,} new ones, at the pace of the {new:,} new so far")
+    if not parts:
+        return f"{least} No more are in sight: none is missing, and none is new."
+    return f"{least} At most those, {' and '.join(parts)}."
 
 
 def turned_over(

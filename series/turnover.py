@@ -93,7 +93,7 @@ def newest_names(
 ) -> tuple[NewName, ...]:
     """Return what was first reported by a billed project since an instant, newest first."""
     found = _rows(
-        f"{_NEWEST} ORDER BY created_at DESC, kind, name LIMIT %(limit)s",
+        f"{_NEWEST} ORDER BY created_at DESC, kind DESC, name LIMIT %(limit)s",
         organization=organization_id,
         start=start,
         basis=basis.value,
