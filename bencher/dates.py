@@ -51,9 +51,10 @@ def time_of_day(at: datetime) -> Written:
 
 
 def span(starts: datetime, ends: datetime) -> str:
-    """Write the days of a period in short, not to be broken within a day: 1 Nov – 1 Dec 2026."""
+    """Write the days of a period in short, broken only behind its dash: 1 Nov – 1 Dec 2026."""
     first, last = starts.astimezone(UTC), ends.astimezone(UTC)
-    return f"{first.day} {first:%b} – {last.day} {last:%b %Y}".replace(" ", "\N{NO-BREAK SPACE}")
+    days = (f"{first.day} {first:%b} –", f"{last.day} {last:%b %Y}")
+    return " ".join(day.replace(" ", "\N{NO-BREAK SPACE}") for day in days)
 
 
 def day_of_month(on: date) -> str:

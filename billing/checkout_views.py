@@ -13,7 +13,7 @@ from bencher import clock
 from bencher.tenancy import access
 from bencher.tenancy.access import SignedInRequest
 from bencher.tenancy.models import Organization
-from billing import checkouts, gateway, offers, plans, pricing, resubscribing
+from billing import checkouts, gateway, offers, plans, pricing, reachability, resubscribing
 from billing.models import Checkout, Plan, Status
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ def complete_checkout(request: SignedInRequest, organization: str) -> HttpRespon
     try:
         plan = checkouts.complete(session_id, now=clock.now())
     except gateway.TemporaryError as error:
+        reachability.note_failure()
         logger.warning("checkout not confirmed", extra=_ids(error, found))
         messages.warning(
             request,
@@ -109,6 +110,8 @@ def _welcome(request: HttpRequest, plan: Plan | None) -> None:
 
 
 def _tell(request: HttpRequest, error: Exception, *, organization: Organization) -> None:
+    if isinstance(error, gateway.TemporaryError | resubscribing.UnknownError):
+        reachability.note_failure()
     kinds = (kind for kind in _WHAT_TO_DO if isinstance(error, kind))
     logger.warning("checkout failed", extra=_ids(error, organization))
     messages.error(request, _WHAT_TO_DO[next(kinds)])

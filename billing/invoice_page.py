@@ -61,6 +61,7 @@ class OwedShown:
     amount: str
     invoices: str
     page_url: str
+    next_attempt: Written | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def owed(found: Owed | None) -> OwedShown | None:
         amount=money.written(found.cents, found.currency),
         invoices="one invoice" if found.invoices == 1 else f"{found.invoices:,} invoices",
         page_url=stripe_links.checked(found.page_url),
+        next_attempt=dates.moment(found.next_attempt_at) if found.next_attempt_at else None,
     )
 
 
@@ -174,7 +176,8 @@ def _notes(billed: Billed | None, invoice: Invoice | None) -> tuple[str, ...]:
 def _of_invoice(invoice: Invoice) -> str:
     if invoice.status == "draft" and invoice.finalizes_at:
         return f"Final after {dates.moment(invoice.finalizes_at).text}."
-    if invoice.status in ("open", "uncollectible") and invoice.remaining_cents:
+    is_open = invoice.status in ("open", "uncollectible")
+    if is_open and 0 < invoice.remaining_cents < invoice.total_cents:
         return f"{money.written(invoice.remaining_cents, invoice.currency)} is still to be paid."
     return ""
 

@@ -71,12 +71,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """What is still to be paid, in cents, and where the oldest of those invoices can be paid."""
+    """What is still to be paid, in cents, and where the oldest of those invoices can be paid.
+
+    `next_attempt_at` is when Stripe charges the card again by itself; None where it does not.
+    """
 
     cents: int
     currency: str
     invoices: int
     page_url: str
+    next_attempt_at: datetime | None
 
 
 # Which invoice bills a statement is settled once that is final; before, its lines say so, read as
@@ -145,7 +149,8 @@ LIMIT %(limit)s
 
 _OWED = """
 SELECT coalesce(sum((data ->> 'amount_remaining')::bigint), 0)::bigint, min(data ->> 'currency'),
-       count(*), (array_agg(data ->> 'hosted_invoice_url' ORDER BY created))[1]
+       count(*), (array_agg(data ->> 'hosted_invoice_url' ORDER BY created))[1],
+       to_timestamp(min((data ->> 'next_payment_attempt')::bigint))
 FROM (SELECT created, stripe_data AS data FROM djstripe_invoice
       WHERE customer_id = %(customer)s) invoice
 WHERE data ->> 'status' IN ('open', 'uncollectible')
@@ -175,8 +180,8 @@ def owed(organization: Organization) -> Owed | None:
         cursor.execute(_OWED, _whose(organization))
         row = cursor.fetchone()
     assert row is not None
-    cents, currency, invoices, page_url = row
-    return Owed(cents, currency, invoices, page_url or "") if cents else None
+    cents, currency, invoices, page_url, next_attempt_at = row
+    return Owed(cents, currency, invoices, page_url or "", next_attempt_at) if cents else None
 
 
 def _whose(organization: Organization) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.cache import caches
 from djstripe.models import Price as MirroredPrice
 
-from billing import gateway, posting, prices, pricing
+from billing import gateway, posting, prices, pricing, reachability
 
 logger = logging.getLogger(__name__)
 
@@ -24,19 +24,29 @@ def pro_ladder() -> pricing.Ladder:
     """Return the ladder that Pro is sold at; empty where nobody can tell right now."""
     if not is_open():
         return ()
-    key = f"pro-ladder-{settings.ACTIVE_SERIES_PRODUCT}"
     cache = caches["process"]
-    known: pricing.Ladder | None = cache.get(key)
+    known: pricing.Ladder | None = cache.get(_key())
     if known is None:
         known = _read()
-        cache.set(key, known, _KEPT_SECONDS if known else _KEPT_AFTER_FAILURE_SECONDS)
+        cache.set(_key(), known, _KEPT_SECONDS if known else _KEPT_AFTER_FAILURE_SECONDS)
     return known
+
+
+def forget() -> None:
+    """Read the ladder anew when it is asked for next, as after Stripe was down."""
+    caches["process"].delete(_key())
+
+
+def _key() -> str:
+    return f"pro-ladder-{settings.ACTIVE_SERIES_PRODUCT}"
 
 
 def _read() -> pricing.Ladder:
     try:
         return pricing.ladder(_mirrored() or prices.pro_price().tiers)
-    except (gateway.GatewayError, pricing.LadderError):
+    except (gateway.GatewayError, pricing.LadderError) as error:
+        if isinstance(error, gateway.TemporaryError):
+            reachability.note_failure()
         logger.warning("the ladder of Pro can't be shown", exc_info=True)
         return ()
 

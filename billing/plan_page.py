@@ -6,12 +6,17 @@ from datetime import datetime
 from bencher import dates
 from bencher.dates import Written
 from bencher.tenancy.models import Organization
-from billing import money, plan_wording, price_table, pricing, wording
-from billing.models import Cancellation, Level, MeterEvent, Plan
+from billing import invoice_page, money, plan_wording, price_table, pricing, wording
+from billing.invoice_page import OwedShown
+from billing.invoices import Owed
+from billing.models import Cancellation, Level, MeterEvent, Plan, Status
 from billing.plan_wording import Event
 from billing.price_table import BandRow
 from billing.usage import Usage
 from billing.wording import Said
+
+# An invoice that is open for a moment, before its card is charged, is nothing to worry about.
+_OWING = (Status.PAST_DUE, Status.UNPAID, Status.INCOMPLETE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class LivePlan:
     # Sentences about what is under way, each empty where it is not.
     canceling: str
     held: str
+    trial_ending: str
     period: PeriodShown | None
     posted: PostShown | None
     coming: tuple[Event, ...]
@@ -75,6 +81,9 @@ class PlanPage:
     ladder: tuple[BandRow, ...]
     examples: tuple[str, ...]
     has_customer: bool
+    owed: OwedShown | None
+    # Why nothing can be bought or changed right now; empty where it can.
+    unreachable: str
 
 
 def plan_page(
@@ -84,6 +93,8 @@ def plan_page(
     offered: pricing.Ladder,
     offer: Offer | None,
     has_customer: bool,
+    owed: Owed | None,
+    is_reachable: bool,
     now: datetime,
 ) -> PlanPage:
     """Return what the page shows; `offered` is the ladder for those who have no plan."""
@@ -96,6 +107,8 @@ def plan_page(
         ladder=price_table.rows(ladder, usage.count.billed),
         examples=price_table.examples(ladder),
         has_customer=has_customer,
+        owed=invoice_page.owed(owed) if usage.plan and usage.plan.status in _OWING else None,
+        unreachable="" if is_reachable else plan_wording.unreachable(usage.plan),
     )
 
 
@@ -118,6 +131,7 @@ def _live(plan: Plan, organization: Organization, usage: Usage, *, now: datetime
         by_series=plan.level == Level.PRO,
         canceling=wording.ending(at_once) if at_once else "",
         held=plan_wording.HELD if plan.held_at else "",
+        trial_ending=plan_wording.trial_ending(plan, usage, now=now),
         period=_period(usage, now=now),
         posted=_post(usage.last_event) if usage.last_event else None,
         coming=() if at_once else plan_wording.coming(plan, organization, usage),

@@ -22,8 +22,12 @@ from billing import (
     plan_page,
     plan_wording,
     plans,
+    prices,
+    pricing,
+    reachability,
     trials,
 )
+from billing import invoices as billing_invoices
 from billing import usage as billing_usage
 from billing.models import BillingCustomer, Plan
 
@@ -46,6 +50,9 @@ _WHAT_TO_DO: dict[type[Exception], str] = {
         "Stripe holds a subscription that does not fit this organization. Please tell the people"
         " who run this site."
     ),
+    pricing.LadderError: (
+        "The price at Stripe can’t be billed by. Please tell the people who run this site."
+    ),
 }
 _ANTICIPATED = tuple(_WHAT_TO_DO)
 
@@ -58,15 +65,45 @@ def plan(request: SignedInRequest, organization: str) -> HttpResponse:
     found = access.led_by(request.user, organization)
     now = clock.now()
     used = billing_usage.current(found, now=now)
+    offered = () if used.plan else offers.pro_ladder()
     page = plan_page.plan_page(
         found,
         usage=used,
-        offered=() if used.plan else offers.pro_ladder(),
+        offered=offered,
         offer=None if used.plan else _offer(found, request.user),
+        owed=billing_invoices.owed(found),
+        is_reachable=not reachability.is_failing(),
         has_customer=BillingCustomer.objects.filter(organization=found).exists(),
         now=now,
     )
     return render(request, "billing/plan_detail.html", {"page": page})
+
+
+@login_required
+@_POST
+def ask_again(request: SignedInRequest, organization: str) -> HttpResponse:
+    """Ask Stripe again after it did not answer, so that nobody has to wait for a minute."""
+    found = access.led_by(request.user, organization)
+    if request.method == "POST":
+        try:
+            _ask(found)
+        except _ANTICIPATED as error:
+            logger.warning("Stripe does not answer", extra={"why": str(error)})
+            messages.warning(request, "Stripe still does not answer. Try again in a minute.")
+        else:
+            reachability.note_answer()
+            offers.forget()
+            messages.success(request, "Stripe answers again.")
+    return redirect("plan", found.slug)
+
+
+def _ask(organization: Organization) -> None:
+    """Ask Stripe what the page would. Raises what is anticipated."""
+    live = Plan.objects.filter(organization=organization, ended_at=None).first()
+    if live is None:
+        prices.pro_price()
+    else:
+        plans.sync(live.stripe_subscription_id)
 
 
 @never_cache
@@ -145,6 +182,8 @@ def _done(plan: Plan) -> str:
 
 
 def _tell(request: HttpRequest, error: Exception, *, organization: Organization) -> None:
+    if isinstance(error, gateway.TemporaryError):
+        reachability.note_failure()
     kinds = (kind for kind in _WHAT_TO_DO if isinstance(error, kind))
     logger.warning("plan not changed", extra={"organization": organization.pk, "why": str(error)})
     messages.error(request, _WHAT_TO_DO[next(kinds)])

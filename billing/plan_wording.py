@@ -1,13 +1,14 @@
 """The words for what becomes of a plan: what happens next, and what its end means."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 
 from bencher import dates
 from bencher.dates import Written
 from bencher.tenancy.models import Organization
-from billing import cover, money
+from billing import cover, money, noticing, pricing
 from billing.models import BillingPeriod, Level, Plan, Status
 from billing.usage import Usage
 
@@ -41,15 +42,37 @@ def coming(plan: Plan, organization: Organization, usage: Usage) -> tuple[Event,
                 dates.moment(period.ends_at),
                 "The trial ends and the first paid period begins. Up to then nothing is charged.",
             ),
-            Event(None, "A month later that period is charged, once, by its count of series."),
+            Event(
+                None,
+                "A month later that period is charged, once, by its count of series:"
+                f" {_priced(usage)}.",
+            ),
         )
     return (
+        *(_retries() if plan.status == Status.PAST_DUE else ()),
         Event(dates.moment(period.ends_at), "The period ends, and the next one counts from zero."),
         Event(
             dates.moment(period.ends_at + settings.BILLING_CLOSE_DELAY),
             "The count is closed; its statement, which names every series, is among the invoices.",
         ),
         Event(None, "Stripe makes the invoice of it, sends it to you and charges your card."),
+    )
+
+
+def _priced(usage: Usage) -> str:
+    """Say what the count of now costs in a paid period."""
+    count = usage.count.billed
+    return f"{count:,} cost {money.written(pricing.amount_cents(usage.ladder, count))}"
+
+
+def _retries() -> tuple[Event, ...]:
+    return (
+        Event(None, "Stripe charges the card again by itself, several times within about 2 weeks."),
+        Event(
+            None,
+            "If that fails too, private projects take reports for another"
+            f" {settings.PLAN_GRACE_DAYS} days, and then no more until the invoice is paid.",
+        ),
     )
 
 
@@ -74,6 +97,28 @@ def _end(period: BillingPeriod, organization: Organization) -> tuple[Event, ...]
             dates.moment(refused_at),
             "Private projects take no more reports. What they have stays; public ones go on.",
         ),
+    )
+
+
+def trial_ending(plan: Plan, usage: Usage, *, now: datetime) -> str:
+    """Say that the trial ends within days and what then; empty where it does not."""
+    ends_at = plan.trial_ends_at
+    is_soon = ends_at is not None and now < ends_at <= now + noticing.TRIAL_ENDS_WITHIN
+    if plan.status != Status.TRIALING or plan.cancel_at_period_end or not ends_at or not is_soon:
+        return ""
+    cost = f" {_priced(usage).capitalize()} a month." if usage.ladder else ""
+    return (
+        f"The trial ends in {dates.left(now=now, until=ends_at)}. To go on, you need not do"
+        f" anything.{cost} To pay nothing, cancel before then."
+    )
+
+
+def unreachable(plan: Plan | None) -> str:
+    """Say that Stripe does not answer, what is right all the same, and what has to wait."""
+    waits = "canceling, resuming and payment" if plan else "subscribing"
+    return (
+        "Stripe does not answer at the moment. The figures here are our own and are right; reports"
+        f" are accepted and counted as ever. Only {waits} must wait until it answers."
     )
 
 

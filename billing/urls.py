@@ -14,6 +14,11 @@ pages = [
     path("organizations/<slug:organization>/billing/", views.billing, name="billing"),
     path("organizations/<slug:organization>/billing/plan/", plan_views.plan, name="plan"),
     path(
+        "organizations/<slug:organization>/billing/plan/ask-again/",
+        plan_views.ask_again,
+        name="plan-ask-again",
+    ),
+    path(
         "organizations/<slug:organization>/billing/checkout/",
         checkout_views.start_checkout,
         name="checkout-start",

@@ -20,10 +20,10 @@ class TestWriting:
 
 
 class TestSpan:
-    def test_is_not_broken_within_a_day(self) -> None:
+    def test_is_broken_only_behind_the_dash(self) -> None:
         text = dates.span(AT, AT + timedelta(days=31))
 
-        assert text.split(" ") == [text]
+        assert text.split(" ") == ["31\N{NO-BREAK SPACE}Oct\N{NO-BREAK SPACE}–", text.split(" ")[1]]
         assert text.split() == ["31", "Oct", "–", "1", "Dec", "2026"]
 
 

@@ -234,15 +234,15 @@ class TestOwed:
     def test_says_what_is_owed_and_where_to_pay(self, browser: Client, acme: Organization) -> None:
         for number, created in (("ACME-0002", NOV), ("ACME-0001", OCT)):
             accounts.make_invoice(
-                acme, number, created=created, status="open", amount_remaining=10000
+                acme, number, created=created, status="open", amount_remaining=9000
             )
 
         page = browser.get(PAGE)
         section = soup(page).find("section", attrs={"aria-labelledby": "owed"})
 
-        assert words(section).startswith("$200.00 is still to be paid That is open on 2 invoices.")
+        assert words(section).startswith("$180.00 is still to be paid That is open on 2 invoices.")
         assert soup(page).select_one("a.button[href='https://invoice.stripe.com/i/ACME-0001']")
-        assert "$100.00 is still to be paid." in listed(browser)[0][6]
+        assert "$90.00 is still to be paid." in listed(browser)[0][6]
 
     def test_is_silent_where_nothing_is(self, browser: Client, acme: Organization) -> None:
         accounts.make_invoice(acme, "ACME-0001", created=NOV)

@@ -20,6 +20,7 @@ from tests.pages.stub import StubStripe
 
 Browsers = Callable[[User], Client]
 PAGE = "/organizations/acme/billing/plan/"
+ASK_AGAIN = f"{PAGE}ask-again/"
 
 
 @pytest.fixture
@@ -138,13 +139,6 @@ class TestWithoutAPlan:
 
         assert stripe.calls == ["price"]
 
-    def test_stays_open_while_stripe_is_down(
-        self, page: Callable[[], Any], stripe: StubStripe
-    ) -> None:
-        stripe.failure = gateway.TemporaryError("down", {})
-
-        assert soup(page()).find("section", attrs={"aria-labelledby": "price"}) is None
-
 
 class TestWithAPlan:
     def test_says_what_it_costs_so_far(
@@ -178,7 +172,7 @@ class TestWithAPlan:
         first, second = coming(page())
 
         assert first.startswith("1 December 2026, 00:00:00 UTC The trial ends")
-        assert second.startswith("A month later that period is charged")
+        assert second.endswith("charged, once, by its count of series: 0 cost $100.00.")
 
     @pytest.mark.parametrize(
         ("kind", "last"),
@@ -208,6 +202,62 @@ class TestWithAPlan:
         (refused,) = coming(page())
 
         assert refused.startswith("1 December 2026, 00:00:00 UTC Private projects take no more")
+
+    def test_reminds_of_the_end_of_the_trial(
+        self, acme: Organization, page: Callable[[], Any], now: datetime
+    ) -> None:
+        plan = make_plan(acme, status=Status.TRIALING)
+        accounts.make_november(plan, kind=BillingPeriod.Kind.TRIAL)
+        plans = Plan.objects.filter(pk=plan.pk)
+
+        plans.update(trial_ends_at=now + timedelta(days=2, hours=5))
+        soon = words(page())
+        plans.update(trial_ends_at=now + timedelta(days=4))
+        later = words(page())
+
+        assert "The trial ends in 2 days. To go on, you need not do anything." in soon
+        assert "0 cost $100.00 a month. To pay nothing, cancel before then." in soon
+        assert "To pay nothing" not in later
+
+    @pytest.mark.parametrize("status", [Status.PAST_DUE, Status.UNPAID, Status.INCOMPLETE])
+    def test_says_what_is_owed_and_where_to_pay(
+        self, acme: Organization, page: Callable[[], Any], status: Status
+    ) -> None:
+        accounts.make_november(make_plan(acme, status=status))
+        accounts.make_invoice(
+            acme,
+            "ACME-0001",
+            created=NOV,
+            status="open",
+            amount_remaining=12345,
+            next_payment_attempt=int(DEC.timestamp()),
+        )
+
+        response = page()
+
+        owed = words(soup(response).select_one("[aria-labelledby=owed]"))
+        assert owed.startswith("$123.45 is still to be paid That is open on one invoice.")
+        assert "charges the card again on 1 December 2026, 00:00:00 UTC" in owed
+        assert soup(response).select_one("a[href='https://invoice.stripe.com/i/ACME-0001']")
+
+    def test_says_nothing_of_an_invoice_that_is_about_to_be_charged(
+        self, acme: Organization, plan: Plan, page: Callable[[], Any]
+    ) -> None:
+        accounts.make_invoice(acme, "ACME-0001", created=NOV, status="open", amount_remaining=12345)
+
+        assert soup(page()).find(id="owed") is None
+
+    def test_says_how_long_private_reports_are_taken_after_a_failed_payment(
+        self, acme: Organization, page: Callable[[], Any], settings: Settings
+    ) -> None:
+        settings.PLAN_GRACE_DAYS = 14
+        accounts.make_november(make_plan(acme, status=Status.PAST_DUE))
+
+        again, given_up, *others = coming(page())
+
+        assert "charges the card again by itself" in again
+        assert "take reports for another 14 days" in given_up
+        assert others[0].startswith("1 December 2026")
 
     def test_says_that_it_is_held(self, plan: Plan, page: Callable[[], Any]) -> None:
         Plan.objects.filter(pk=plan.pk).update(held_at=NOV, held_why="Stripe bills another item.")
@@ -247,6 +297,31 @@ class TestWithAPlan:
 
         assert stripe.calls == []
 
+    @pytest.mark.parametrize("resumes", [True, False])
+    def test_explains_what_waits_while_stripe_does_not_answer(
+        self,
+        acme: Organization,
+        plan: Plan,
+        page: Callable[[], Any],
+        stripe: StubStripe,
+        alice: User,
+        browser_of: Browsers,
+        resumes: bool,
+    ) -> None:
+        Plan.objects.filter(pk=plan.pk).update(cancel_at_period_end=resumes)
+        stripe.failure = gateway.TemporaryError("down", {})
+        browser_of(alice).post("/organizations/acme/billing/portal/")
+
+        response = page()
+
+        assert "The figures here are our own and are right" in words(response)
+        assert "Only canceling, resuming and payment must wait" in words(response)
+        assert "Active series so far 0" in words(response)
+        forms = soup(response).select("main form, main a.button")
+        assert [form.get("action") for form in forms] == [ASK_AGAIN]
+        done = "resumed" if resumes else "canceled"
+        assert f"The plan can be {done} as soon as Stripe answers." in words(response)
+
     def test_takes_the_same_queries_whatever_there_is(
         self,
         acme: Organization,
@@ -262,6 +337,78 @@ class TestWithAPlan:
             accounts.make_series(project, 1, at=now)
 
         # Session, user, organization, membership, clock, plan, period, count, last event,
-        # runner minutes, customer.
-        with django_assert_num_queries(11):
+        # runner minutes, customer, its open invoices, customer, whether Stripe answers.
+        with django_assert_num_queries(14):
             page()
+
+
+class TestAskingAgain:
+    @pytest.fixture
+    def browser(self, acme: Organization, alice: User, browser_of: Browsers) -> Client:
+        """Return Alice's browser."""
+        return browser_of(alice)
+
+    def test_is_the_only_thing_to_do_while_stripe_is_down(
+        self, browser: Client, stripe: StubStripe
+    ) -> None:
+        stripe.failure = gateway.TemporaryError("down", {})
+
+        response = browser.get(PAGE)
+
+        assert "Only subscribing must wait until it answers." in words(response)
+        assert "The 30-day trial can be started as soon as Stripe answers." in words(response)
+        assert [form["action"] for form in soup(response).select("main form")] == [ASK_AGAIN]
+
+    def test_brings_everything_back_once_stripe_answers(
+        self, browser: Client, stripe: StubStripe
+    ) -> None:
+        stripe.failure = gateway.TemporaryError("down", {})
+        browser.get(PAGE)
+
+        failed = browser.post(ASK_AGAIN, follow=True)
+        stripe.failure = None
+        answered = browser.post(ASK_AGAIN, follow=True)
+
+        assert "Stripe still does not answer." in words(failed)
+        assert "Stripe answers again." in words(answered)
+        assert "Start the 30-day trial" in words(answered)
+        assert rows(answered, "price")
+
+    def test_fails_in_words_where_nothing_is_configured(
+        self, browser: Client, settings: Settings
+    ) -> None:
+        settings.ACTIVE_SERIES_PRODUCT = ""
+
+        assert "Stripe still does not answer." in words(browser.post(ASK_AGAIN, follow=True))
+
+    def test_asks_about_the_plan_where_there_is_one(
+        self, acme: Organization, browser: Client, stripe: StubStripe
+    ) -> None:
+        plan = make_plan(acme)
+        accounts.make_november(plan)
+        stripe.status, stripe.customer_id = "active", acme.billing_customer.stripe_customer_id
+        stripe.item = (plan.stripe_item_id, plan.stripe_price_id)
+
+        answered = browser.post(ASK_AGAIN, follow=True)
+
+        assert "Stripe answers again." in words(answered)
+        assert stripe.calls == ["subscription"]
+
+    @pytest.mark.parametrize(("who", "status"), [("bob", 403), ("charlie", 404)])
+    def test_is_for_leaders(
+        self,
+        who: str,
+        status: int,
+        acme: Organization,
+        browser_of: Browsers,
+        stripe: StubStripe,
+        request: pytest.FixtureRequest,
+    ) -> None:
+        other = browser_of(request.getfixturevalue(who))
+
+        assert other.post(ASK_AGAIN).status_code == status
+        assert stripe.calls == []
+
+    def test_a_get_asks_nothing(self, browser: Client, stripe: StubStripe) -> None:
+        assert browser.get(ASK_AGAIN)["Location"] == PAGE
+        assert stripe.calls == []
