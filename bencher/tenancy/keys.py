@@ -20,6 +20,7 @@ _SECRET_LENGTH = 30
 _ALPHABET = string.ascii_letters + string.digits
 # The prefix and four characters: enough to recognize a key, far too few to guess it.
 _SHOWN = 4
+_USE_IS_NOTED_EVERY = timedelta(hours=1)
 
 Key = TypeVar("Key", bound=ApiKey)
 
@@ -44,13 +45,26 @@ def hash_of(text: str) -> bytes:
 
 
 def find(model: type[Key], text: str, *, now: datetime, related: tuple[str, ...]) -> Key | None:
-    """Return the live key with that text, or None where it is unknown, revoked or expired."""
+    """Return the live key with that text, or None where it is unknown, revoked or expired.
+
+    Whoever asks is about to use it, which is noted.
+    """
     alive = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))
-    return (
+    key = (
         model._default_manager.select_related(*related)
         .filter(alive, key_hash=hash_of(text))
         .first()
     )
+    if key is not None:
+        _note_use(key, now=now)
+    return key
+
+
+def _note_use(key: ApiKey, *, now: datetime) -> None:
+    """Remember when a key was used, to the hour: CI uses one many times in a minute."""
+    if key.last_used_at is None or now - key.last_used_at >= _USE_IS_NOTED_EVERY:
+        key.last_used_at = now
+        key.save(update_fields=["last_used_at"])
 
 
 def issue(key: Key, prefix: str) -> str:

@@ -165,9 +165,9 @@ class TestOnPro:
             project = make_project(name, organization=acme, visibility=Visibility.PRIVATE)
             accounts.make_series(project, 1, at=NOV)
 
-        # Clock and key, organization, membership, clock, plan, period, count, last event, and who
-        # subscribed: checkout, then leader.
-        with django_assert_num_queries(12):
+        # Clock, key and its first use, organization, membership, clock, plan, period, count, last
+        # event, and who subscribed: checkout, then leader.
+        with django_assert_num_queries(13):
             get(client, key)
 
 
