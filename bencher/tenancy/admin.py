@@ -10,7 +10,7 @@ from bencher import clock
 from bencher.read_only_admin import AnyAdmin, ReadOnlyAdmin
 from bencher.tenancy import slugs
 from bencher.tenancy.forms import UserCreateForm, UserUpdateForm
-from bencher.tenancy.models import Membership, Organization, User, UserKey
+from bencher.tenancy.models import Invitation, Membership, Organization, User, UserKey
 
 if TYPE_CHECKING:
     _UserAdmin = auth_admin.UserAdmin[User]
@@ -89,6 +89,37 @@ class MembershipAdmin(AnyAdmin):
         else:
             obj.created_at = now
         super().save_model(request, obj, form, change)
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    """Who was asked to join which organization. The hash of the link is never shown."""
+
+    list_display = (
+        "email",
+        "organization",
+        "role",
+        "created_at",
+        "sent_at",
+        "expires_at",
+        "accepted_at",
+        "revoked_at",
+    )
+    list_select_related = ("organization",)
+    search_fields = ("email", "organization__slug", "organization__name")
+    fields = (
+        "email",
+        "organization",
+        "role",
+        "uuid",
+        "invited_by",
+        "created_at",
+        "sent_at",
+        "expires_at",
+        "accepted_at",
+        "accepted_by",
+        "revoked_at",
+    )
 
 
 @admin.register(UserKey)

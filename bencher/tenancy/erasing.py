@@ -23,7 +23,7 @@ from django.db.models import CharField, Q, QuerySet, Value
 from django.db.models.functions import Cast, Coalesce, Concat
 
 from bencher.tenancy import deletion, slugs
-from bencher.tenancy.models import Membership, Organization, Role, User, UserKey
+from bencher.tenancy.models import Invitation, Membership, Organization, Role, User, UserKey
 
 Subject = Organization | User
 
@@ -278,6 +278,7 @@ register(
     Organization,
     _Deletion(),
     remove("memberships", lambda of: Membership.objects.filter(organization=of)),
+    remove("invitations", lambda of: Invitation.objects.filter(organization=of)),
     _LOG,
     blank(
         "organizations",
@@ -295,6 +296,10 @@ register(
     remove("second factors", lambda of: Authenticator.objects.filter(user=of)),
     revoke("user keys", lambda of: UserKey.objects.filter(user=of)),
     remove("memberships", _memberships_beside_others),
+    remove(
+        "invitations",
+        lambda of: Invitation.objects.filter(Q(email=of.email) | Q(accepted_by=of)),
+    ),
     remove("groups of staff", lambda of: User.groups.through.objects.filter(user=of)),
     remove(
         "permissions of staff", lambda of: User.user_permissions.through.objects.filter(user=of)

@@ -55,11 +55,20 @@ def add(
             user = User.objects.filter(email=email.lower()).first() or User.objects.create_user(
                 email, name=name or _name_from(email), password=None, now=now
             )
+            return join(organization, user, role=role, now=now)
+    except IntegrityError as error:
+        raise AlreadyMemberError(email, organization) from error
+
+
+def join(organization: Organization, user: User, *, role: Role, now: datetime) -> Membership:
+    """Make a user a member. Raises AlreadyMemberError."""
+    try:
+        with transaction.atomic():
             return Membership.objects.create(
                 user=user, organization=organization, role=role, created_at=now
             )
     except IntegrityError as error:
-        raise AlreadyMemberError(email, organization) from error
+        raise AlreadyMemberError(user.email, organization) from error
 
 
 def change_role(membership: Membership, role: Role, *, now: datetime) -> None:

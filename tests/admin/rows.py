@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import msgspec
 
-from bencher.tenancy.models import Organization, User
+from bencher.tenancy import invitations
+from bencher.tenancy.models import Organization, Role, User
 from billing.models import (
     Budget,
     Cancellation,
@@ -42,6 +43,9 @@ def make_world(number: int, *, now: datetime) -> Organization:
     leader = factories.make_user(f"leader{number}")
     organization = factories.make_organization(f"Org {number}", leader=leader)
     factories.make_user_key(leader)
+    invitations.invite(
+        organization, email=f"new{number}@example.com", role=Role.MEMBER, by=leader, now=now
+    )
     project = factories.make_project(
         f"Project {number}", organization=organization, visibility=Visibility.PRIVATE
     )

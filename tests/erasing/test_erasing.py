@@ -76,6 +76,7 @@ OF_USER = {
 OF_BOTH = {
     "django_admin_log.change_message",
     "django_admin_log.object_repr",
+    "tenancy_invitation.email",
     "djstripe_customer.email",
     "djstripe_customer.stripe_data",
     "djstripe_event.data",
@@ -114,6 +115,7 @@ NAMES_NOBODY = {
         "series_project.visibility",
         "series_projectchange.kind",
         "series_projectmembership.role",
+        "tenancy_invitation.role",
         "tenancy_membership.role",
     },
     "an id, or made of ids": {
@@ -175,6 +177,7 @@ NAMES_NOBODY = {
         "ingest_report.body_hash",
         "series_projectkey.key_hash",
         "series_projectkey.prefix",
+        "tenancy_invitation.token_hash",
         "tenancy_user.password",
         "tenancy_userkey.key_hash",
         "tenancy_userkey.prefix",

@@ -12,8 +12,8 @@ from django.test import Client
 from djstripe import models as mirror
 
 from bencher import clock
-from bencher.tenancy import members
-from bencher.tenancy.models import Role, User
+from bencher.tenancy import invitations, members
+from bencher.tenancy.models import Invitation, Role, User
 from billing import close
 from billing.models import (
     BillingPeriod,
@@ -63,6 +63,7 @@ class World:
             url=f"https://{name}.example/engine",
         )
         self.key = self._make_keys()
+        self._invite()
         self._report()
         self.plan = self._close()
         self._fail()
@@ -93,6 +94,25 @@ class World:
             user=self.user, project=self.project, role="viewer", created_at=self.now
         )
         return text
+
+    def _invite(self) -> None:
+        """Invite others here, and this leader elsewhere, under an address of theirs too."""
+        elsewhere = factories.make_organization("Elsewhere", leader=_staff())
+        invited = [(self.organization, f"friend@{self.name}.example"), (elsewhere, self.user.email)]
+        for organization, email in invited:
+            invitations.invite(
+                organization, email=email, role=Role.MEMBER, by=self.user, now=self.now
+            )
+        accepted, _ = invitations.invite(
+            elsewhere,
+            email=f"{self.name}@old.example",
+            role=Role.MEMBER,
+            by=self.user,
+            now=self.now,
+        )
+        Invitation.objects.filter(pk=accepted.pk).update(
+            accepted_at=self.now, accepted_by=self.user
+        )
 
     def _report(self) -> None:
         body = factories.report_body(
@@ -155,9 +175,7 @@ class World:
             received_at=self.now,
         )
         Release.objects.create(plan=self.plan, reason=f"({slug})", released_at=self.now)
-        staff = User.objects.filter(is_staff=True).first() or factories.make_user(
-            "staff", is_staff=True
-        )
+        staff = _staff()
         Correction.objects.create(
             statement=self.statement,
             series=2,
@@ -184,9 +202,7 @@ class World:
         )
 
     def _log(self) -> None:
-        staff = User.objects.filter(is_staff=True).first() or factories.make_user(
-            "staff", is_staff=True
-        )
+        staff = _staff()
         for thing in (self.user, self.organization, self.organization.memberships.get()):
             LogEntry.objects.create(
                 user=staff,
@@ -234,6 +250,12 @@ class World:
             f' "{self.user.email}", "name": "{self.name}"}}}}}}',
             traceback=f"{self.name} failed",
         )
+
+
+def _staff() -> User:
+    """Return the one member of staff."""
+    found = User.objects.filter(is_staff=True).first()
+    return found or factories.make_user("staff", is_staff=True)
 
 
 def _make(model: Any, identifier: str, **stripe_data: Any) -> None:
