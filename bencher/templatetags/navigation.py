@@ -28,6 +28,16 @@ class TabShown:
     is_here: bool
 
 
+_OF_PROJECTS = frozenset(
+    {
+        "project-new",
+        "project-settings",
+        "project-visibility",
+        "project-delete",
+        "project-keys",
+        "project-key-revoke",
+    }
+)
 TABS = (
     Tab("Usage", "billing"),
     Tab("Series", "billing-series", frozenset({"billing-series-period", "report"})),
@@ -35,9 +45,9 @@ TABS = (
     Tab("Plan", "plan"),
     Tab("Invoices", "invoices", frozenset({"statement"})),
     Tab("Alerts", "alerts"),
-    Tab("Projects", "organization", frozenset({"project-settings"}), for_members=True),
-    Tab("People", "members", for_members=True),
-    Tab("Settings", "organization-settings"),
+    Tab("Projects", "organization", _OF_PROJECTS, for_members=True),
+    Tab("People", "members", frozenset({"member-remove", "invitation-new"}), for_members=True),
+    Tab("Settings", "organization-settings", frozenset({"organization-delete"})),
 )
 
 

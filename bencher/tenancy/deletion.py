@@ -18,6 +18,9 @@ _steps: list[Step] = []
 # False where ending takes a while, and whoever ends it deletes the organization then.
 Ending = Callable[[Organization, datetime, User], bool]
 _endings: list[Ending] = []
+# What a deletion would mean, in sentences for people; each asks nobody but the database.
+Telling = Callable[[Organization, datetime], list[str]]
+_tellings: list[Telling] = []
 
 
 class StillInUseError(Exception):
@@ -38,6 +41,17 @@ def register_ending(ending: Ending) -> None:
     """End something before each deletion; it may refuse as `delete` does."""
     if ending not in _endings:
         _endings.append(ending)
+
+
+def register_telling(telling: Telling) -> None:
+    """Say beforehand what each deletion would end."""
+    if telling not in _tellings:
+        _tellings.append(telling)
+
+
+def consequences(organization: Organization, *, now: datetime) -> list[str]:
+    """Return what deleting an organization now would mean, in sentences for its leader."""
+    return [sentence for telling in _tellings for sentence in telling(organization, now)]
 
 
 def delete(organization: Organization, *, now: datetime, by: User) -> bool:

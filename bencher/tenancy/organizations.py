@@ -21,11 +21,16 @@ def register(step: Step) -> None:
         _steps.append(step)
 
 
+# They stand in the place of a slug in addresses of pages.
+RESERVED_SLUGS = frozenset({"new"})
+
+
 class SlugTakenError(Exception):
-    """Another living organization has the slug."""
+    """Another living organization has the slug, or this site itself."""
 
     def __init__(self, slug: str) -> None:
-        super().__init__(f"The slug {slug!r} is taken by another organization.")
+        by = "this site" if slug in RESERVED_SLUGS else "another organization"
+        super().__init__(f"The slug {slug!r} is taken by {by}.")
 
 
 def found(*, name: str, leader: User, now: datetime, slug: str = "") -> Organization:
@@ -35,7 +40,7 @@ def found(*, name: str, leader: User, now: datetime, slug: str = "") -> Organiza
             name=name,
             slug=slugs.free_slug(
                 name,
-                taken=lambda slug: living().filter(slug=slug).exists(),
+                taken=_slug_is_taken,
                 preferred=slug,
             ),
             created_at=now,
@@ -59,6 +64,8 @@ def change(
     organization: Organization, *, name: str | None, slug: str | None, now: datetime
 ) -> None:
     """Give an organization another name or slug; None leaves it. Raises SlugTakenError."""
+    if slug in RESERVED_SLUGS and slug != organization.slug:
+        raise SlugTakenError(slug)
     asked = {"name": name, "slug": slug}
     changes = {field: value for field, value in asked.items() if value is not None}
     for field, value in changes.items():
@@ -100,3 +107,7 @@ def claimed_at(organization_ids: Collection[int]) -> dict[int, datetime]:
 def find(identifier: str) -> Organization | None:
     """Return the organization with that UUID or slug, None where there is none."""
     return slugs.find(living(), identifier)
+
+
+def _slug_is_taken(slug: str) -> bool:
+    return slug in RESERVED_SLUGS or living().filter(slug=slug).exists()

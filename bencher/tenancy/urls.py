@@ -1,4 +1,4 @@
-"""The addresses of accounts and of the list of organizations.
+"""The addresses of accounts.
 
 Those of django-allauth have the names that it looks for; `sign-in`, `sign-up` and `sign-out` are
 ours for the same pages.
@@ -8,7 +8,7 @@ from allauth.account import views as allauth
 from django.urls import include, path, re_path
 from django.views.decorators.http import require_POST
 
-from bencher.tenancy import account_views, views
+from bencher.tenancy import account_views
 
 _sign_out = require_POST(allauth.logout)
 
@@ -52,5 +52,4 @@ urlpatterns = [
         name="account_reset_password_from_key",
     ),
     path("account/second-factor/", include("allauth.mfa.urls")),
-    path("organizations/", views.organizations, name="organizations"),
 ]
