@@ -12,6 +12,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="organizations"), name="home"),
     path("", include("bencher.tenancy.urls")),
     path("", include("bencher.tenancy.people_urls")),
+    path("", include("billing.project_urls")),
     path("", include(billing.pages)),
     path("organizations/<slug:organization>/billing/", include("billing.explanation_urls")),
     path("", include("ingest.page_urls")),

@@ -13,6 +13,7 @@ class BillingConfig(AppConfig):
         """Connect what wakes billing, tie plans to organizations, register what names somebody."""
         from bencher.tenancy import deletion, organizations
         from billing import (
+            bill_effects,
             canceling,
             cover,
             erasing,
@@ -21,4 +22,5 @@ class BillingConfig(AppConfig):
 
         organizations.register(cover.begin)
         deletion.register_ending(canceling.end_with_organization)
+        deletion.register_telling(bill_effects.consequences_of_deletion)
         erasing.register_parts()

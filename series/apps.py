@@ -15,4 +15,5 @@ class SeriesConfig(AppConfig):
         from series import erasing, projects
 
         deletion.register(projects.delete_all_of)
+        deletion.register_telling(projects.consequences_of_deleting_all)
         erasing.register_parts()

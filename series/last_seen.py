@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import Max
 
 from bencher.db import transaction_required
+from series.models import SeriesLastSeen
 
 # Sorted keys: two reports with the same series in opposite orders wait instead of deadlocking.
 # A row that would not rise is locked and not written. xmax is 0 only on rows this call inserted.
@@ -85,3 +87,16 @@ def seen(
             },
         )
         return {(benchmark, measure) for benchmark, measure in cursor.fetchall()}
+
+
+def by_project(organization_id: int) -> dict[int, datetime]:
+    """Return when any series of each project was last seen; a project without series is left out.
+
+    One scan of the index that the count reads.
+    """
+    found = (
+        SeriesLastSeen.objects.filter(organization_id=organization_id)
+        .values_list("project_id")
+        .annotate(latest=Max("last_seen"))
+    )
+    return dict(found)

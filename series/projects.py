@@ -9,6 +9,9 @@ from bencher.tenancy import keys, slugs
 from bencher.tenancy.models import Organization, User
 from series.models import Project, ProjectChange, ProjectKey, Visibility
 
+# So many projects are named before the rest is only counted.
+_NAMED = 5
+
 
 class TakenError(Exception):
     """Another project has the name within the organization, or the slug anywhere."""
@@ -137,6 +140,18 @@ def delete(project: Project, *, now: datetime, by: User | None) -> None:
             deleted_at=now, modified_at=now
         ):
             _note(project, ProjectChange.Kind.DELETED, now=now, by=by)
+
+
+def consequences_of_deleting_all(organization: Organization, now: datetime) -> list[str]:
+    """Say which projects go with an organization."""
+    names = living().filter(organization=organization).order_by("name")
+    number = names.count()
+    if not number:
+        return ["It has no projects."]
+    some = ", ".join(names.values_list("name", flat=True)[:_NAMED])
+    more = f" and {number - _NAMED} more" if number > _NAMED else ""
+    projects = "Its project goes" if number == 1 else f"Its {number:,} projects go"
+    return [f"{projects} with it, with all reports and keys: {some}{more}."]
 
 
 def delete_all_of(organization: Organization, now: datetime, by: User | None) -> None:

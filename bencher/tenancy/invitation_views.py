@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from allauth.account.adapter import get_adapter
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -96,6 +97,10 @@ def answer(request: HttpRequest, token: str) -> HttpResponse:
         invitations.check_is_open(invitation, now=clock.now())
         if user is not None:
             invitations.check_is_for(invitation, user)
+        else:
+            # Whoever has the link reads the mail of that address, so an account that is made for
+            # it next need not prove it once more.
+            get_adapter(request).stash_verified_email(request, invitation.email)
     except GoneError as error:
         return _refusal(request, invitation, error, status=410)
     except OtherAddressError as error:

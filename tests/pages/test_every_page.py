@@ -15,7 +15,7 @@ from billing import stripe_links
 from billing.models import Notice, Statement
 from series.models import Project, Visibility
 from tests.factories import DEC, NOV, make_plan, make_project
-from tests.pages import accounts
+from tests.pages import accounts, people_pages
 from tests.pages.reading import soup, words
 
 Browsers = Callable[[User], Client]
@@ -63,6 +63,7 @@ def _report() -> str:
 
 
 PAGES: list[Any] = [
+    *people_pages.PAGES,
     pytest.param(("GET", "/sign-in/", None, _without_a_plan, 200), id="sign-in"),
     pytest.param(("POST", "/sign-in/", None, _without_a_plan, 200), id="sign-in-failed"),
     pytest.param(("GET", "/organizations/", "alice", _without_a_plan, 200), id="organizations"),

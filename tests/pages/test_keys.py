@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from bencher.tenancy import keys
 from bencher.tenancy.models import User, UserKey
@@ -142,7 +143,7 @@ class TestLastUse:
 
 class TestQueries:
     def test_do_not_grow_with_the_keys(
-        self, browser: Client, alice: User, django_assert_num_queries: Callable[[int], object]
+        self, browser: Client, alice: User, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
         for _ in range(5):
             make_user_key(alice)

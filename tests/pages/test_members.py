@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from bencher.tenancy.models import Membership, Organization, Role, User
 from tests.factories import make_member, make_user
@@ -56,7 +57,7 @@ class TestList:
         self,
         browser: Client,
         acme: Organization,
-        django_assert_num_queries: Callable[[int], object],
+        django_assert_num_queries: DjangoAssertNumQueries,
     ) -> None:
         for number in range(5):
             make_member(make_user(f"m{number}"), acme)

@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tenancy", "0002_slugs_of_the_living"),
+        ("tenancy", "0003_addresses_of_users"),
     ]
 
     operations = [
