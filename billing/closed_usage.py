@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 from django.db import connection
 
@@ -18,6 +19,7 @@ class Group:
     """
 
     project_id: int | None
+    project_uuid: UUID
     project: str
     visibility: str
     deleted: bool
@@ -27,8 +29,8 @@ class Group:
 
 
 _GROUPS = """
-SELECT project.id, line.project_name, line.project_visibility, line.project_deleted, line.billed,
-       line.day, line.series
+SELECT project.id, line.project_uuid, line.project_name, line.project_visibility,
+       line.project_deleted, line.billed, line.day, line.series
 FROM (
     SELECT project_uuid, project_name, project_visibility, project_deleted, billed,
            (first_seen_at AT TIME ZONE 'UTC')::date AS day, count(*) AS series

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
+from django.urls import reverse
+
 from bencher import dates
 from bencher.dates import Written
 from bencher.tenancy.models import Organization
@@ -100,6 +102,8 @@ class BillingPage:
     """Everything that the page shows of the current usage."""
 
     frame: Frame
+    # The page that lists the current period's series.
+    series_page: str
     organization: str
     slug: str
     plan: PlanShown | None
@@ -135,6 +139,8 @@ class EndedPage:
     starts: Written
     ends: Written
     kind: str
+    # The page that lists the period's series.
+    series_page: str
     # None until the period is closed.
     statement: StatementRow | None
     statement_uuid: str
@@ -192,6 +198,7 @@ def billing_page(
     count = usage.count.billed
     return BillingPage(
         frame=around,
+        series_page=reverse("billing-series", args=[around.slug]),
         organization=around.organization,
         slug=around.slug,
         plan=_plan(usage.plan, usage) if usage.plan else None,
@@ -233,6 +240,7 @@ def ended_page(around: Frame, found: Ended, *, by: By) -> EndedPage:
         starts=dates.moment(period.starts_at),
         ends=dates.moment(period.ends_at),
         kind=BillingPeriod.Kind(period.kind).label,
+        series_page=reverse("billing-series-period", args=[around.slug, period.starts_at]),
         statement=_statement(statement) if statement else None,
         statement_uuid=str(statement.uuid) if statement else "",
         change=outlook.change_of_closed(statement, found.before) if statement else None,

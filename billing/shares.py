@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from billing import wording
 from billing.closed_usage import Group
@@ -13,9 +14,13 @@ from series.counting import ProjectCount
 
 @dataclass(frozen=True, slots=True)
 class ShareRow:
-    """One project, testbed or measure. `within` says more of it, `part` is for a bar."""
+    """One project, testbed or measure, with the query of the list of its series.
+
+    `within` says more of it, `part` is how much of the count it is, for a bar.
+    """
 
     name: str
+    query: str
     within: str
     series: str
     part: str
@@ -69,6 +74,7 @@ def of_projects(projects: Sequence[ProjectCount], *, billed: int) -> SharesShown
         rows=tuple(
             ShareRow(
                 name=project.name,
+                query=f"?project={project.slug}{'&show=billed' if project.billed else ''}",
                 within=wording.visibility(project),
                 series=f"{project.series:,}",
                 part=_part(project.series, total),
@@ -85,15 +91,20 @@ def of_projects(projects: Sequence[ProjectCount], *, billed: int) -> SharesShown
 
 def of_groups(groups: Iterable[Group]) -> list[ProjectCount]:
     """Return a statement's projects, the largest first, as they were when it was closed."""
-    sums: dict[tuple[int | None, str, str, bool, bool], int] = {}
+    found: dict[UUID, ProjectCount] = {}
     for group in groups:
-        key = (group.project_id, group.project, group.visibility, group.deleted, group.billed)
-        sums[key] = sums.get(key, 0) + group.series
-    found = [
-        ProjectCount(id or 0, name, "", visibility, deleted, billed, series)
-        for (id, name, visibility, deleted, billed), series in sums.items()
-    ]
-    return sorted(found, key=lambda project: (-project.series, project.name))
+        before = found.get(group.project_uuid)
+        found[group.project_uuid] = ProjectCount(
+            project_id=group.project_id or 0,
+            name=group.project,
+            # A slug may be another project's by now.
+            slug=str(group.project_uuid),
+            visibility=group.visibility,
+            deleted=group.deleted,
+            billed=group.billed,
+            series=group.series + (before.series if before else 0),
+        )
+    return sorted(found.values(), key=lambda project: (-project.series, project.name))
 
 
 def of_parts(parts: Breakdown, by: By, *, billed: int) -> SharesShown:
@@ -102,6 +113,7 @@ def of_parts(parts: Breakdown, by: By, *, billed: int) -> SharesShown:
         rows=tuple(
             ShareRow(
                 name=share.name,
+                query=f"?{by}={share.uuid}&show=billed",
                 within=share.project,
                 series=f"{share.series:,}",
                 part=_part(share.series, billed),

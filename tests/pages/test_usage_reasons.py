@@ -194,6 +194,45 @@ class TestShares:
         assert by_testbed[21:23] == [["4 more testbeds", "4"], ["Billed", "30"]]
 
 
+class TestLinks:
+    @pytest.mark.parametrize(
+        ("query", "listed"),
+        [("", 8), ("?by=testbed", 5), ("?by=measure", 8), ("?period=last&by=testbed", 4)],
+    )
+    def test_each_share_leads_to_its_series(
+        self, page: Callable[..., Any], alice: User, browser_of: Browsers, query: str, listed: int
+    ) -> None:
+        section = soup(page(query)).find("section", attrs={"aria-labelledby": "shares"})
+        assert section is not None
+        share = section.select_one("tbody th a")
+        assert share is not None
+
+        response = browser_of(alice).get(str(share["href"]))
+
+        assert len(soup(response).select("main tbody tr")) == listed
+
+    @pytest.mark.parametrize(("section", "listed"), [("new", 5), ("unseen", 4)])
+    def test_what_is_new_and_missing_leads_to_as_many_series(
+        self, page: Callable[..., Any], alice: User, browser_of: Browsers, section: str, listed: int
+    ) -> None:
+        found = soup(page()).find("section", attrs={"aria-labelledby": section})
+        assert found is not None
+        link = found.select("a")[-1]
+
+        response = browser_of(alice).get(str(link["href"]))
+
+        assert len(soup(response).select("main tbody tr")) == listed
+
+    def test_a_closed_period_leads_to_its_statement(
+        self, page: Callable[..., Any], plan: Plan
+    ) -> None:
+        statement = plan.periods.get(starts_at=accounts.OCT).statement
+
+        links = [str(link["href"]) for link in soup(page("?period=last")).select("main a")]
+
+        assert f"{PAGE}statements/{statement.uuid}/" in links
+
+
 class TestBudgets:
     def test_show_how_much_is_used_and_where_leaders_are_told(
         self, acme: Organization, page: Callable[..., Any], now: datetime

@@ -28,6 +28,7 @@ from tests.performance import (  # noqa: E402
     closing,
     fencing,
     ingesting,
+    paging,
     recounting,
     reporting,
     sending,
@@ -46,6 +47,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "send": sending.benchmark,
     "close": closing.close_period,
     "explain": closing.explain,
+    "usage": paging.benchmark,
     "backfill": closing.fill,
 }
 
