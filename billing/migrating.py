@@ -20,7 +20,14 @@ from django.conf import settings
 
 from bencher.tenancy.models import Organization
 from billing import adopting, cover, gateway, money, prices, pricing, products
-from billing.models import TERMINAL_STATUSES, BillingCustomer, Level, Plan, Status
+from billing.models import (
+    TERMINAL_STATUSES,
+    BillingCustomer,
+    EarlierSubscription,
+    Level,
+    Plan,
+    Status,
+)
 from series import counting
 
 METRICS_METER = "metrics"
@@ -233,6 +240,12 @@ class Migration:
                 )
 
     def _holding(self, found: gateway.Subscription, organization: Organization) -> Iterator[Step]:
+        known = EarlierSubscription.objects.filter(stripe_subscription_id=found.id)
+        if not known.exists():
+            yield Step(
+                f"note that {organization.slug} had {found.id}, so that it gets no trial anew",
+                partial(self._note_earlier, found, organization),
+            )
         until = _grace_end(found)
         if organization.private_until is None or organization.private_until < until:
             yield Step(
@@ -242,6 +255,12 @@ class Migration:
         yield Step(
             f"let {found.id} end with its period, at {_written(found.items[0].ends_at)}",
             partial(self._end_with_period, found),
+        )
+
+    def _note_earlier(self, found: gateway.Subscription, organization: Organization) -> None:
+        EarlierSubscription.objects.get_or_create(
+            stripe_subscription_id=found.id,
+            defaults={"organization": organization, "noted_at": self._now},
         )
 
     def _schedule_pro(self, found: gateway.Subscription) -> None:

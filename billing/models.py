@@ -260,6 +260,22 @@ class SecondSubscription(models.Model):
         return self.stripe_subscription_id
 
 
+class EarlierSubscription(models.Model):
+    """A subscription that an organization has, or had, on a customer which another one keeps.
+
+    It is no plan here, but whoever had one gets no trial when subscribing anew.
+    """
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="earlier_subscriptions"
+    )
+    stripe_subscription_id = models.CharField(max_length=64, unique=True)
+    noted_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.stripe_subscription_id
+
+
 class BillingPeriod(models.Model):
     """One period of a subscription, as Stripe gave it."""
 

@@ -7,7 +7,13 @@ from bencher import clock, reasoned_action
 from bencher.read_only_admin import ReadOnlyAdmin
 from bencher.tenancy.models import User
 from billing import canceling, gateway, plans, pricing, releasing
-from billing.models import Cancellation, Plan, Release, SecondSubscription
+from billing.models import (
+    Cancellation,
+    EarlierSubscription,
+    Plan,
+    Release,
+    SecondSubscription,
+)
 
 _OF_PLAN = (
     "plan__organization__slug",
@@ -111,5 +117,14 @@ class SecondSubscriptionAdmin(ReadOnlyAdmin):
         "undone",
     )
     list_filter = (("taken_back_at", admin.EmptyFieldListFilter), "for_staff")
+    list_select_related = ("organization",)
+    search_fields = ("stripe_subscription_id", "organization__slug", "organization__name")
+
+
+@admin.register(EarlierSubscription)
+class EarlierSubscriptionAdmin(ReadOnlyAdmin):
+    """Subscriptions on customers that other organizations keep: whose holders get no trial."""
+
+    list_display = ("stripe_subscription_id", "organization", "noted_at")
     list_select_related = ("organization",)
     search_fields = ("stripe_subscription_id", "organization__slug", "organization__name")

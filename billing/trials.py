@@ -5,14 +5,17 @@ from django.db.models import Q
 
 from bencher.tenancy.models import Organization, User
 from billing import gateway
-from billing.models import BillingCustomer, Checkout, Level, Plan
+from billing.models import BillingCustomer, Checkout, EarlierSubscription, Level, Plan
+
+# What shows that an organization subscribed before.
+_HAD = (Plan, EarlierSubscription)
 
 
 def is_due(organization: Organization, user: User, *, level: Level = Level.PRO) -> bool:
     """Tell whether a trial is due by what we know, as a page shows it."""
     if level != Level.PRO or settings.PRO_TRIAL_DAYS == 0:
         return False
-    if Plan.objects.filter(organization=organization).exists():
+    if any(had.objects.filter(organization=organization).exists() for had in _HAD):
         return False
     # An open checkout may still be completed, so another organization's counts too.
     had = Q(state=Checkout.State.COMPLETED)

@@ -14,6 +14,7 @@ from billing.models import (
     Correction,
     CorrectionDecision,
     Drift,
+    EarlierSubscription,
     FlatFeeProof,
     MeterErrorReport,
     MeterErrorSample,
@@ -155,6 +156,9 @@ def _make_billing(organization: Organization, leader: User, number: int, *, now:
     )
     SecondSubscription.objects.create(
         organization=organization, stripe_subscription_id=f"sub_second_{number}", found_at=now
+    )
+    EarlierSubscription.objects.create(
+        organization=organization, stripe_subscription_id=f"sub_earlier_{number}", noted_at=now
     )
     Budget.objects.create(
         organization=organization, unit="series", limit=100, set_by=leader, set_at=now

@@ -125,6 +125,7 @@ NAMES_NOBODY = {
         "billing_billingperiod.stripe_subscription_id",
         "billing_checkout.stripe_session_id",
         "billing_correctiondecision.stripe_credit_note_id",
+        "billing_earliersubscription.stripe_subscription_id",
         "billing_metererrorreport.event_id",
         "billing_metererrorreport.meter_id",
         "billing_metererrorsample.identifier",

@@ -15,10 +15,21 @@ from django.db import transaction
 
 from bencher import clock
 from bencher.tenancy.models import Organization, User
-from billing import canceling, close, following, gateway, plans, posting, settlement
+from billing import (
+    canceling,
+    checkouts,
+    close,
+    following,
+    gateway,
+    plans,
+    posting,
+    settlement,
+    trials,
+)
 from billing.models import (
     BillingCustomer,
     BillingPeriod,
+    Checkout,
     Level,
     MeterEvent,
     Plan,
@@ -579,6 +590,20 @@ class TestSharedCustomer:
 
         assert globex.billing_customer.stripe_customer_id != subscription.customer
         assert "globex left alone" in migrate("--organization", "globex")
+
+    def test_the_others_get_no_trial_by_subscribing_anew(
+        self, legacy: Legacy, acme: Organization, travel: Travel
+    ) -> None:
+        shared(legacy, legacy.subscribe(acme), travel)
+        globex = Organization.objects.get(slug="globex")
+        charlie = User.objects.get(email="charlie@example.com")
+        assert trials.is_due(globex, charlie), "nobody knows of its subscription yet"
+
+        migrate()
+        checkouts.start(globex, user=charlie, now=clock.now())
+
+        assert not trials.is_due(globex, charlie)
+        assert not Checkout.objects.get(organization=globex).with_trial
 
     def test_stays_with_whose_it_is_here(
         self, legacy: Legacy, acme: Organization, travel: Travel
