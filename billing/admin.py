@@ -372,16 +372,22 @@ class DriftAdmin(ReadOnlyAdmin):
 
     list_display = (
         "organization",
-        "period",
+        "meter",
+        "of_period",
         "reason",
         "differences",
         "found_at",
         "checked_at",
         "resolved_at",
     )
-    list_filter = (("resolved_at", admin.EmptyFieldListFilter), "reason")
-    list_select_related = ("organization", "period")
+    list_filter = (("resolved_at", admin.EmptyFieldListFilter), "reason", "meter")
+    list_select_related = ("organization", "period", "metrics_period")
     search_fields = OF_ORGANIZATION
+
+    @admin.display(description="period")
+    def of_period(self, drift: Drift) -> str:
+        """Show its period, which is another kind for an older plan."""
+        return str(drift.period or drift.metrics_period)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Allow the link from a plan to the drifts of its organization."""

@@ -662,7 +662,7 @@ class Settlement(models.Model):
 class Drift(models.Model):
     """That figures of a period differ which must be the same. Found by the nightly reconciliation.
 
-    At most one unresolved row per period; nothing is corrected by it.
+    At most one unresolved row per period and meter; nothing is corrected by it.
     """
 
     class Reason(models.TextChoices):
@@ -683,7 +683,24 @@ class Drift(models.Model):
         SETTLEMENT = "settlement", "the settlement is not what was invoiced"
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="drifts")
-    period = models.ForeignKey(BillingPeriod, on_delete=models.PROTECT, related_name="drifts")
+    meter = models.CharField(
+        max_length=16,
+        choices=MeterEvent.Meter,
+        default=MeterEvent.Meter.ACTIVE_SERIES,
+        db_default=MeterEvent.Meter.ACTIVE_SERIES,
+    )
+    period = models.ForeignKey(
+        BillingPeriod, on_delete=models.PROTECT, related_name="drifts", null=True, blank=True
+    )
+    metrics_period = models.ForeignKey(
+        MetricsPeriod,
+        # One that begins after its plan's end, as we learn late, is removed.
+        on_delete=models.CASCADE,
+        related_name="drifts",
+        null=True,
+        blank=True,
+        help_text="Of an older plan, in place of the period.",
+    )
     reason = models.CharField(max_length=15, choices=Reason)
     differences = models.TextField(help_text="What differs, a sentence in each line.")
     figures = models.JSONField(help_text="What each holder said; empty where it could not.")
@@ -694,9 +711,25 @@ class Drift(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["period"],
+                fields=["period", "meter"],
                 condition=Q(resolved_at=None),
-                name="one_unresolved_drift_per_period",
+                name="one_unresolved_drift_per_period_and_meter",
+            ),
+            models.UniqueConstraint(
+                fields=["metrics_period", "meter"],
+                condition=Q(resolved_at=None),
+                name="one_unresolved_drift_per_metrics_period_and_meter",
+            ),
+            models.CheckConstraint(
+                condition=Q(period__isnull=False, metrics_period=None)
+                | Q(period=None, metrics_period__isnull=False),
+                name="drift_is_of_one_period",
+            ),
+            models.CheckConstraint(
+                condition=Q(meter="active_series", period__isnull=False)
+                | Q(meter="metrics", metrics_period__isnull=False)
+                | Q(meter="runner_minutes"),
+                name="drift_is_of_a_meter_that_bills_the_period",
             ),
             models.CheckConstraint(
                 condition=Q(

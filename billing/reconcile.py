@@ -1,7 +1,8 @@
-"""Reconciling: every figure of every period, asked of whoever holds it, and compared.
+"""Reconciling: every figure of every Pro period, asked of whoever holds it, and compared.
 
 Count, recount, the value posted last, Stripe's meter, the invoice and its settlement. What differs
-becomes a Drift row, which resolves once it is gone. Nothing is corrected here.
+becomes a Drift row, which resolves once it is gone. Nothing is corrected here. What adds up is
+compared by `usage_reconcile`.
 """
 
 import logging
@@ -15,17 +16,18 @@ from django.db import DatabaseError, transaction
 from django.db.models import Q, QuerySet
 
 from bencher.tenancy.models import Organization
-from billing import drift, figures, gateway, posting, settlement
+from billing import drift, drift_rows, figures, gateway, posting, settlement
 from billing.drift import AtStripe, Difference
 from billing.figures import Figures
 from billing.meter_readings import Readings
-from billing.models import METERED_STATUSES, BillingPeriod, Drift
+from billing.models import METERED_STATUSES, BillingPeriod, Drift, MeterEvent
 
 logger = logging.getLogger(__name__)
 
 # Older settled periods are asked about by organization: `manage.py reconcile ORGANIZATION`.
 LOOKBACK = timedelta(days=62)
 CHUNK = 50
+METER = MeterEvent.Meter.ACTIVE_SERIES
 
 Progress = Callable[[int, int], None]
 
@@ -39,6 +41,27 @@ class Checked:
     stripe: AtStripe | None
     differences: list[Difference]
     unknown: str = ""
+
+    @property
+    def meter(self) -> MeterEvent.Meter:
+        """Return the meter that bills it."""
+        return METER
+
+    def shown(self) -> dict[str, Any]:
+        """Return the figures as JSON; what is not known is null."""
+        own, stripe = self.figures, self.stripe
+        return {
+            "count": own and own.count,
+            "recount": own and own.recount,
+            "evidence_expired": own and own.recount is None,
+            "posted": own and own.value,
+            "delivered": own and own.delivered,
+            "stripe": stripe and stripe.summary,
+            "statement": own and own.statement_series,
+            "statement_cents": own and own.statement_cents,
+            "invoice": stripe and stripe.invoiced and asdict(stripe.invoiced),
+            "settlement": own and own.settled_invoice,
+        }
 
 
 @dataclass(slots=True)
@@ -77,10 +100,17 @@ def run(
     stripe, done = Stripe(), 0
     for start in range(0, len(period_ids), CHUNK):
         chunk = list(_check(period_ids[start : start + CHUNK], stripe, now=now))
-        _resolve(chunk, now=now)
+        agreeing = [one.period for one in chunk if not (one.differences or one.unknown)]
+        drift_rows.resolve(agreeing, METER, now=now)
         for checked in chunk:
             if checked.differences:
-                _store(checked, now=now)
+                drift_rows.store(
+                    checked.period,
+                    METER,
+                    checked.differences,
+                    figures=checked.shown(),
+                    now=now,
+                )
             done += 1
             if progress:
                 progress(done, len(period_ids))
@@ -93,7 +123,7 @@ def _periods(organization: Organization | None, *, now: datetime) -> QuerySet[Bi
         found = begun.filter(organization=organization)
     else:
         # An unresolved drift is looked at until it is gone, however old its period.
-        drifting = Drift.objects.filter(resolved_at=None).values("period")
+        drifting = Drift.objects.filter(meter=METER, resolved_at=None).values("period")
         found = begun.filter(
             ~Q(state=BillingPeriod.State.SETTLED)
             | Q(ends_at__gte=now - LOOKBACK)
@@ -156,48 +186,3 @@ def _compare(
         now=now,
     )
     return Checked(period, own, held, differences, unknown="" if held else "Stripe")
-
-
-def _resolve(chunk: list[Checked], *, now: datetime) -> None:
-    agreed = [one.period.pk for one in chunk if not (one.differences or one.unknown)]
-    Drift.objects.filter(period__in=agreed, resolved_at=None).update(resolved_at=now)
-
-
-def _store(checked: Checked, *, now: datetime) -> None:
-    found = {
-        "reason": checked.differences[0].reason,
-        "differences": "\n".join(difference.sentence for difference in checked.differences),
-        "figures": shown(checked),
-        "checked_at": now,
-    }
-    Drift.objects.update_or_create(
-        period=checked.period,
-        resolved_at=None,
-        defaults=found,
-        create_defaults={
-            "organization_id": checked.period.organization_id,
-            "found_at": now,
-            **found,
-        },
-    )
-    logger.error(
-        "figures differ",
-        extra={"period": checked.period.pk, "reason": found["reason"]},
-    )
-
-
-def shown(checked: Checked) -> dict[str, Any]:
-    """Return the figures as JSON; what is not known is null."""
-    own, stripe = checked.figures, checked.stripe
-    return {
-        "count": own and own.count,
-        "recount": own and own.recount,
-        "evidence_expired": own and own.recount is None,
-        "posted": own and own.value,
-        "delivered": own and own.delivered,
-        "stripe": stripe and stripe.summary,
-        "statement": own and own.statement_series,
-        "statement_cents": own and own.statement_cents,
-        "invoice": stripe and stripe.invoiced and asdict(stripe.invoiced),
-        "settlement": own and own.settled_invoice,
-    }

@@ -27,12 +27,12 @@ from billing import (
     outbox,
     posting,
     pruning,
-    reconcile,
     runs,
     second_subscriptions,
     settlement,
     sweep,
     undecided,
+    usage_reconcile,
     verification,
     waking,
     webhooks,
@@ -125,11 +125,11 @@ def nightly_sweep(**_: object) -> None:
 
 @shared_task
 def nightly_reconcile(**_: object) -> None:
-    """Compare every figure of every period that may still change."""
+    """Compare every figure of every period that may still change, of each meter that bills it."""
     now = clock.now()
     with runs.recorded("reconcile", now=now) as run:
         result = {"periods": 0, "differ": 0, "unknown": 0}
-        for checked in reconcile.run(now=now):
+        for checked in usage_reconcile.everything(now=now):
             result["periods"] += 1
             result["differ"] += bool(checked.differences)
             result["unknown"] += bool(checked.unknown)

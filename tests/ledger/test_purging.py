@@ -397,10 +397,10 @@ class TestExpired:
             one.period.pk: one
             for one in reconcile.run(now=clock.now(), organization=purged.organization)
         }
-        told = reconcile.shown(checked[purged.first.pk])
+        told = checked[purged.first.pk].shown()
         assert (told["recount"], told["evidence_expired"], told["statement"]) == (None, True, 9)
         assert "recount" not in {found.reason for found in checked[purged.first.pk].differences}
-        assert reconcile.shown(checked[purged.second.pk])["evidence_expired"] is False
+        assert checked[purged.second.pk].shown()["evidence_expired"] is False
 
     def test_the_command_says_so(self, purged: Customer, sandbox: Sandbox) -> None:
         out = StringIO()

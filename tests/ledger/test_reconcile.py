@@ -96,7 +96,7 @@ class TestAgreement:
 
         assert [one.period.kind for one in checked] == ["trial", "paid"]
         assert [one.differences for one in checked] == [[], []]
-        trial, paid = (reconcile.shown(one) for one in checked)
+        trial, paid = (one.shown() for one in checked)
         assert (trial["recount"], trial["posted"], trial["stripe"]) == (5, 5, 5)
         assert trial["statement"] == 5
         assert (paid["count"], paid["recount"], paid["posted"], paid["stripe"]) == (4, 4, 4, 4)

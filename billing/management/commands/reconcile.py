@@ -9,16 +9,17 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from bencher import clock, progress
 from bencher.dates import rfc3339
 from bencher.tenancy import organizations
-from billing import reconcile
+from billing import usage_reconcile
 from billing.reconcile import Checked
 
 
 class Command(BaseCommand):
-    """Compare count, recount, posted value, Stripe's meter, invoice and settlement."""
+    """Compare count, recount, posted value, Stripe's meter, invoice and settlement; and usage."""
 
     help = (
         "Compare what the ledger counts, what the reports say, what was posted, what Stripe's"
-        " meter holds and what was invoiced, as beat does each night. Nothing is corrected."
+        " meters hold and what was invoiced, as beat does each night; of older plans and of"
+        " runners, what was used, what was posted and what the meters hold. Nothing is corrected."
         " Exits 1 if a figure differs or somebody could not be asked."
     )
 
@@ -38,7 +39,7 @@ class Command(BaseCommand):
                 raise CommandError(f"There is no organization {options['organization']!r}.")
         checked, differing, unknown = 0, 0, 0
         show = _as_json if options["json"] else _as_text
-        for one in reconcile.run(
+        for one in usage_reconcile.everything(
             now=clock.now(),
             organization=organization,
             progress=progress.bar(sys.stderr, of="periods"),
@@ -56,15 +57,16 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def _as_json(checked: Checked) -> list[str]:
+def _as_json(checked: Checked | usage_reconcile.Checked) -> list[str]:
     period = checked.period
     return [
         json.dumps(
             {
                 "organization": period.organization.slug,
+                "meter": checked.meter.value,
                 "start_time": rfc3339(period.starts_at),
                 "end_time": rfc3339(period.ends_at),
-                "figures": reconcile.shown(checked),
+                "figures": checked.shown(),
                 "differences": [
                     {"reason": found.reason, "difference": found.sentence}
                     for found in checked.differences
@@ -75,10 +77,12 @@ def _as_json(checked: Checked) -> list[str]:
     ]
 
 
-def _as_text(checked: Checked) -> list[str]:
+def _as_text(checked: Checked | usage_reconcile.Checked) -> list[str]:
     name = f"{checked.period.organization.slug}, {checked.period}"
+    if not isinstance(checked, Checked):
+        name = f"{name}, {checked.meter.value}"
     lines = [f"{name}: {found.sentence}" for found in checked.differences]
-    if checked.figures and checked.figures.recount is None:
+    if isinstance(checked, Checked) and checked.figures and checked.figures.recount is None:
         lines.append(f"{name}: evidence expired, not recounted")
     if checked.unknown:
         lines.append(f"{name}: unknown, {checked.unknown} could not be asked")
