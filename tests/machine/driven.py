@@ -22,6 +22,8 @@ class Driven(RuleBasedStateMachine):
     """A machine whose rules act on one world. Another kind of happening is another subclass.
 
     Hypothesis leaves rules out by name in each example, at random: what matters most has several.
+    None has a precondition: Hypothesis must draw the same again for the same beginning, and what a
+    beginning leads to depends on how fast the machine is. A rule that finds nothing does nothing.
     """
 
     world: World | None = None

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import F
 
 from bencher import clock
+from billing import posting
 from billing.models import BillingPeriod, Cancellation, MeterEvent, Plan, Settlement, Statement
 from ingest import backfill
 from series import counting, recounting
@@ -61,6 +62,8 @@ def _open_period(tenant: Tenant) -> None:
         assert count.billed == wanted
         assert count.projects == recount.projects
         if period.state == BillingPeriod.State.OPEN:
+            posted = [value for _, value, _ in posting.preview([period.plan_id])]
+            assert posted in ([], [wanted])
             usage = tenant.api.get(f"{tenant.path}/usage").json()
             assert usage["active_series"] == wanted
 

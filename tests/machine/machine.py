@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from bencher import clock
 from billing import tasks
@@ -133,7 +133,6 @@ class LedgerMachine(Reporting, Curating, Selling, Failing):
         """Beat runs something, early or late or twice."""
         self._world.attempt(BEAT[name], crash_at=crash_at)
 
-    @precondition(lambda self: self._world.queue)
     @rule(crash_at=CRASH_AT)
     def work(self, crash_at: int) -> None:
         """A worker does everything that was enqueued."""
@@ -161,7 +160,6 @@ class LedgerMachine(Reporting, Curating, Selling, Failing):
             self.happened["enqueued task done"] += 1
             self._world.attempt(lambda: task(**arguments), crash_at=crash_at)  # noqa: B023
 
-    @precondition(lambda self: self._world.queue)
     @rule()
     def lose(self) -> None:
         """The broker loses everything that was enqueued."""

@@ -16,6 +16,7 @@ from tests.stripe_sandbox.faults import METER_EVENTS, Fault, Faults
 # More in a row than the client tries by itself, so that the caller sees it.
 FOR_GOOD = 4
 ACME: Where = (0, 0)
+ACME_PUBLIC: Where = (0, 1)
 GLOBEX: Where = (1, 0)
 
 
@@ -97,6 +98,9 @@ class Script:
         self._report(ACME, "Div Two")
         self._beat("pre-close")
         self._act("pass_the_next_end", after=3 * HOUR)
+        # Nothing can enter what is closed, though no period follows it.
+        given: dict[str, Any] = {"where": ACME_PUBLIC, "testbed": TESTBEDS[0]}
+        self._act("report_at_a_bound", off=-1, results=results("Add One"), **given)
 
     def return_and_be_canceled_at_once(self) -> None:
         """The plan is taken up again, used, and ended by staff in the middle of a period."""
