@@ -67,7 +67,9 @@ def visit(chromium: Browser, site: str) -> Iterator[Visit]:
     yield sit_down
     for visitor in visitors:
         visitor.page.context.close()
-    assert [fault for visitor in visitors for fault in visitor.inspector.faults] == []
+    faults = [fault for visitor in visitors for fault in visitor.inspector.faults]
+    if faults:
+        pytest.fail("\n".join(dict.fromkeys(faults)), pytrace=False)
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """The pages of an organization: where they are, and what a leader does on them."""
 
+import re
 from typing import Any
 
+from django.core import mail
 from django.urls import NoReverseMatch, reverse
 
 from billing.models import Statement
 from ingest.models import Report
 from tests.browser.visitors import Visitor
+from tests.factories import PASSWORD
 from tests.scenario.conftest import Customer
 
 TABS = ".tabs"
@@ -18,6 +21,10 @@ def addresses(slug: str) -> dict[str, str]:
     report = Report.objects.filter(project__slug="engine").latest("received_at")
     wanted: dict[str, list[Any]] = {
         "organizations": [],
+        "account": [],
+        "account_email": [],
+        "account_change_password": [],
+        "mfa_index": [],
         "keys": [],
         "organization-new": [],
         "organization": [slug],
@@ -26,7 +33,7 @@ def addresses(slug: str) -> dict[str, str]:
         "project-settings": [slug, "engine"],
         "billing": [slug],
         "billing-series": [slug],
-        "billing-series-period": [slug, getattr(statement.period, "uuid", "")],
+        "billing-series-period": [slug, statement.starts_at],
         "statement": [slug, statement.uuid],
         "what-if": [slug],
         "report": [slug, "engine", report.uuid],
@@ -43,6 +50,20 @@ def _address(name: str, values: list[Any]) -> str:
         return reverse(name, args=values)
     except NoReverseMatch:
         return ""
+
+
+def sign_up(visitor: Visitor, *, name: str, email: str) -> None:
+    """Make an account, follow the link in the mail, and be signed in."""
+    visitor.open("/")
+    visitor.follow("Create an account")
+    visitor.fill("Name", name)
+    visitor.fill("E-mail", email)
+    visitor.fill("Password", PASSWORD)
+    visitor.press("Create the account")
+    found = re.search(r"https?://\S+", str(mail.outbox[-1].body))
+    assert found is not None
+    visitor.open(found.group())
+    visitor.press("Verify the address")
 
 
 def sign_in(visitor: Visitor, customer: Customer) -> None:
@@ -85,3 +106,12 @@ def read_statement(visitor: Visitor, *, series: int) -> None:
     """Go from the invoices to the latest statement."""
     visitor.follow("Invoices", within=TABS)
     visitor.reads(str(series))
+
+
+def find_cause(visitor: Visitor, benchmark: str) -> None:
+    """Go from the billing page to the report that made a series of a benchmark billable."""
+    visitor.follow("Series", within=TABS)
+    visitor.fill("Search in all names", benchmark)
+    visitor.press("Show", within="main")
+    visitor.leave_by(visitor.page.locator("#results td[data-label='First report'] a").first)
+    visitor.reads(benchmark)
