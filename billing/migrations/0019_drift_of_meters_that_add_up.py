@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0017_first_reports"),
+        ("billing", "0018_earlier_subscriptions"),
         ("tenancy", "0002_slugs_of_the_living"),
     ]
 
