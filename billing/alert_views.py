@@ -1,36 +1,32 @@
-"""The page on which leaders set budgets and read what they were told."""
+"""The page on which leaders set budgets, and read what they were told."""
 
-from dataclasses import dataclass
+import logging
+import smtplib
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.cache import cache
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from bencher import clock, dates
-from bencher.dates import Written
+from bencher import clock
 from bencher.tenancy import access
 from bencher.tenancy.access import SignedInRequest
 from bencher.tenancy.models import Organization, User
-from billing import budget_forms, budgets, notice_texts
+from billing import budgets, mailing, notice_log, outlook
+from billing import usage as billing_usage
 from billing.budget_forms import BudgetForm
-from billing.models import Budget, Notice
-from billing.wording import Said, Tone
+from billing.models import Budget
+from billing.notice_log import LogFilter
 
-# Two years and more of an ordinary organization, in one query.
-_SHOWN = 100
+logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class NoticeRow:
-    """A notice as the log shows it."""
-
-    at: Written
-    subject: str
-    delivery: Said
-    recipients: str
+SHOWN = 25
+# A person who presses again and again is not to fill a mailbox.
+_TRIAL_MAIL_SECONDS = 60
 
 
 @never_cache
@@ -39,7 +35,10 @@ class NoticeRow:
 def alerts(request: SignedInRequest, organization: str) -> HttpResponse:
     """Show an organization's budgets and the notices that its leaders were sent."""
     found = access.led_by(request.user, organization)
-    return _page(request, found, [budget_forms.shown(found, unit) for unit in Budget.Unit])
+    known = budgets.of(found)
+    return _page(
+        request, found, [BudgetForm.showing(known.get(unit), unit) for unit in Budget.Unit]
+    )
 
 
 @never_cache
@@ -52,12 +51,39 @@ def set_budget(request: SignedInRequest, organization: str, unit: str) -> HttpRe
         raise Http404(f"There is no budget of {unit!r}.")
     form = BudgetForm(Budget.Unit(unit), request.POST)
     if not form.is_valid():
+        known = budgets.of(found)
         forms = [
-            form if form.unit == other else budget_forms.shown(found, other)
+            form if form.unit == other else BudgetForm.showing(known.get(other), other)
             for other in Budget.Unit
         ]
         return _page(request, found, forms, status=422)
     messages.success(request, _store(found, form, by=request.user))
+    return redirect("alerts", found.slug)
+
+
+@login_required
+@require_POST
+def try_mail(request: SignedInRequest, organization: str) -> HttpResponse:
+    """Send the person who asks an e-mail, to see whether alerts would arrive."""
+    found = access.led_by(request.user, organization)
+    if not cache.add(f"trial-mail-{request.user.pk}", True, _TRIAL_MAIL_SECONDS):
+        messages.info(request, "You were sent one within the last minute; look for that first.")
+        return redirect("alerts", found.slug)
+    try:
+        mailing.send_trial(found, to=request.user)
+    except (OSError, smtplib.SMTPException) as error:
+        logger.warning("trial mail not sent", extra={"why": repr(error)})
+        messages.error(
+            request,
+            "The mail server did not take it, so alerts do not arrive either. They are kept and"
+            " sent again for three days. Please tell the people who run this site.",
+        )
+    else:
+        messages.success(
+            request,
+            f"The mail server took an e-mail to {request.user.email}. If it does not arrive in a"
+            " few minutes, look among what was taken for spam.",
+        )
     return redirect("alerts", found.slug)
 
 
@@ -84,39 +110,23 @@ def _page(
     *,
     status: int = 200,
 ) -> HttpResponse:
+    used = billing_usage.current(organization, now=clock.now())
+    log = LogFilter(request.GET)
+    chosen = log.chosen()
+    notices, before = notice_log.page(organization, chosen, limit=SHOWN)
     context = {
         "organization": organization,
-        "forms": forms,
+        "budgets": [
+            (form, outlook.budget(form.budget, used) if form.budget and used.period else None)
+            for form in forms
+        ],
+        "has_period": used.period is not None,
         "has_errors": any(form.errors for form in forms),
-        "notices": _log(organization),
+        "recipients": [leader.email for leader in mailing.leaders_of(organization)],
+        "reader": request.user.email,
+        "log": log,
+        "is_filtered": bool(chosen),
+        "notices": notices,
+        "older": urlencode(chosen | {"before": before}) if before else "",
     }
     return render(request, "billing/alert_list.html", context, status=status)
-
-
-def _log(organization: Organization) -> list[NoticeRow]:
-    notices = list(
-        Notice.objects.filter(organization=organization)
-        .select_related("organization", "period")
-        .order_by("-noticed_at", "-pk")[:_SHOWN]
-    )
-    told = {uuid for notice in notices for uuid in notice.recipients}
-    emails = dict(User.objects.filter(uuid__in=told).values_list("uuid", "email"))
-    return [
-        NoticeRow(
-            at=dates.moment(notice.sent_at or notice.noticed_at),
-            subject=notice_texts.of(notice).subject,
-            delivery=_delivery(notice),
-            recipients=", ".join(emails[uuid] for uuid in notice.recipients if uuid in emails),
-        )
-        for notice in notices
-    ]
-
-
-def _delivery(notice: Notice) -> Said:
-    if notice.sent_at is not None:
-        return Said("Sent", Tone.GOOD)
-    if notice.given_up_at is not None:
-        return Said("Not sent", Tone.ATTENTION, "The mail server refused it for three days.")
-    if notice.failure:
-        return Said("Tried again soon", Tone.ATTENTION)
-    return Said("On its way", Tone.NEUTRAL)

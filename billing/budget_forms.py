@@ -1,11 +1,10 @@
 """The form in which a leader sets a budget."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from django import forms
 
-from bencher.tenancy.models import Organization
 from billing.models import Budget
 from billing.notice_models import THRESHOLDS
 
@@ -45,7 +44,18 @@ class BudgetForm(forms.Form):
     ) -> None:
         super().__init__(data, prefix=unit.value, initial=initial)
         self.unit = unit
+        self.budget: Budget | None = None
         self.fields = {"limit": _FIELDS[unit], "thresholds": self.fields["thresholds"]}
+
+    @classmethod
+    def showing(cls, budget: Budget | None, unit: Budget.Unit) -> Self:
+        """Return the form with a budget filled in; for none, ready for a new one."""
+        if budget is None:
+            return cls(unit, initial={"thresholds": list(THRESHOLDS)})
+        limit = budget.limit if unit == Budget.Unit.SERIES else Decimal(budget.limit).scaleb(-2)
+        form = cls(unit, initial={"limit": limit, "thresholds": budget.thresholds})
+        form.budget = budget
+        return form
 
     def clean(self) -> dict[str, Any]:
         """Refuse a budget of which nobody would be told."""
@@ -60,12 +70,3 @@ class BudgetForm(forms.Form):
         if limit is None or self.unit == Budget.Unit.SERIES:
             return None if limit is None else int(limit)
         return int(limit * 100)
-
-
-def shown(organization: Organization, unit: Budget.Unit) -> BudgetForm:
-    """Return the form with an organization's budget filled in."""
-    budget = Budget.objects.filter(organization=organization, unit=unit).first()
-    if budget is None:
-        return BudgetForm(unit, initial={"thresholds": list(THRESHOLDS)})
-    limit = budget.limit if unit == Budget.Unit.SERIES else Decimal(budget.limit).scaleb(-2)
-    return BudgetForm(unit, initial={"limit": limit, "thresholds": budget.thresholds})

@@ -7,6 +7,12 @@ from bencher.tenancy.models import Organization, User
 from billing.models import Budget
 
 
+def of(organization: Organization) -> dict[Budget.Unit, Budget]:
+    """Return an organization's budgets by their unit."""
+    found = Budget.objects.filter(organization=organization)
+    return {Budget.Unit(budget.unit): budget for budget in found}
+
+
 def put(
     organization: Organization,
     *,

@@ -20,6 +20,7 @@ from django.template.loader import render_to_string
 from bencher.tenancy.models import Organization, Role, User
 from billing import notice_texts
 from billing.models import Notice
+from billing.notice_texts import NoticeText
 
 logger = logging.getLogger(__name__)
 
@@ -73,16 +74,28 @@ def send_due(*, now: datetime) -> Mailed:
 
 def message(notice: Notice, leaders: Sequence[User]) -> EmailMultiAlternatives:
     """Return a notice as an e-mail with a text and an HTML part."""
-    text = notice_texts.of(notice)
-    context = {"text": text, "organization": notice.organization.name}
+    mail = _written(notice_texts.of(notice), notice.organization, leaders)
+    mail.extra_headers["Message-ID"] = f"<{notice.uuid}@{urlsplit(settings.BASE_URL).hostname}>"
+    return mail
+
+
+def send_trial(organization: Organization, *, to: User) -> None:
+    """Send somebody an e-mail in the way of notices, to see whether those would arrive.
+
+    Raises OSError and SMTPException where the mail server does not take it.
+    """
+    _written(notice_texts.trial(organization), organization, [to]).send()
+
+
+def _written(
+    text: NoticeText, organization: Organization, to: Sequence[User]
+) -> EmailMultiAlternatives:
+    context = {"text": text, "organization": organization.name}
     mail = EmailMultiAlternatives(
         subject=text.subject,
         body=render_to_string("mail/notice.txt", context),
-        to=[leader.email for leader in leaders],
-        headers={
-            "Message-ID": f"<{notice.uuid}@{urlsplit(settings.BASE_URL).hostname}>",
-            "Auto-Submitted": "auto-generated",
-        },
+        to=[user.email for user in to],
+        headers={"Auto-Submitted": "auto-generated"},
     )
     mail.attach_alternative(render_to_string("mail/notice.html", context), "text/html")
     return mail

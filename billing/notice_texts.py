@@ -9,6 +9,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from bencher import dates
+from bencher.tenancy.models import Organization
 from billing import money, pricing
 from billing.models import BillingPeriod, Budget, Notice, Status
 
@@ -35,18 +36,49 @@ class NoticeText:
 
 def of(notice: Notice) -> NoticeText:
     """Return what a notice says."""
-    say = _SAY[Notice.Kind(notice.kind)]
-    subject, sentences, facts = say(notice, notice.figures)
-    page = settings.BASE_URL + reverse("billing", args=[notice.organization.slug])
-    return NoticeText(
-        subject=f"{notice.organization.name}: {subject}",
-        sentences=sentences,
-        facts=facts,
-        link=page,
-        link_text="Plan and usage",
-        settings_link=settings.BASE_URL + reverse("alerts", args=[notice.organization.slug]),
+    kind = Notice.Kind(notice.kind)
+    subject, sentences, facts = _SAY[kind](notice, notice.figures)
+    page, link_text = _PAGES.get(kind, ("billing", "Usage"))
+    return _text(notice.organization, subject, sentences, facts, page=page, link_text=link_text)
+
+
+def trial(organization: Organization) -> NoticeText:
+    """Return what an e-mail says that only shows whether notices arrive."""
+    return _text(
+        organization,
+        "e-mails arrive",
+        ("You asked for this e-mail to see whether alerts arrive. Nothing has happened.",),
+        (),
+        page="alerts",
+        link_text="Budgets and alerts",
     )
 
+
+def _text(
+    organization: Organization,
+    subject: str,
+    sentences: tuple[str, ...],
+    facts: tuple[Fact, ...],
+    *,
+    page: str,
+    link_text: str,
+) -> NoticeText:
+    return NoticeText(
+        subject=f"{organization.name}: {subject}",
+        sentences=sentences,
+        facts=facts,
+        link=settings.BASE_URL + reverse(page, args=[organization.slug]),
+        link_text=link_text,
+        settings_link=settings.BASE_URL + reverse("alerts", args=[organization.slug]),
+    )
+
+
+# Where a leader can do something about it; everything else is on the page of usage.
+_PAGES = {
+    Notice.Kind.TRIAL_ENDING: ("plan", "Plan"),
+    Notice.Kind.PAYMENT_FAILED: ("plan", "Plan and payment"),
+    Notice.Kind.STATEMENT_READY: ("invoices", "Invoices and statements"),
+}
 
 _Said = tuple[str, tuple[str, ...], tuple[Fact, ...]]
 

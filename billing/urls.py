@@ -53,6 +53,11 @@ pages = [
         alert_views.set_budget,
         name="budget",
     ),
+    path(
+        "organizations/<slug:organization>/billing/alerts/try-mail/",
+        alert_views.try_mail,
+        name="alerts-try-mail",
+    ),
 ]
 api = [
     path("checkout", CheckoutList.as_view()),
