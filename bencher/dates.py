@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from bencher.numbers import counted
+
 _MINUTE = timedelta(minutes=1)
 _UNITS = (
     (timedelta(days=1), "day"),
@@ -28,6 +30,11 @@ def rfc3339(at: datetime) -> str:
 def instant(text: str) -> datetime:
     """Return the instant that `rfc3339` wrote."""
     return datetime.fromisoformat(text)
+
+
+def from_seconds(seconds: int) -> datetime:
+    """Return an instant from seconds since 1970, as Stripe gives them."""
+    return datetime.fromtimestamp(seconds, tz=UTC)
 
 
 def day(at: datetime) -> Written:
@@ -65,20 +72,16 @@ def day_of_month(on: date) -> str:
 def left(*, now: datetime, until: datetime) -> str:
     """Write how long something still lasts, in its largest unit, rounded down: 12 days."""
     rest = max(until - now, timedelta(0))
-    return lasting(rest) if rest >= _MINUTE else _counted(0, "minute")
+    return lasting(rest) if rest >= _MINUTE else counted(0, "minute")
 
 
 def lasting(length: timedelta) -> str:
     """Write a length of time in its largest unit, rounded down: 12 days, 40 seconds."""
     for unit, name in _UNITS:
         if length >= unit:
-            return _counted(length // unit, name)
-    return _counted(0, "second")
+            return counted(length // unit, name)
+    return counted(0, "second")
 
 
 def _written(at: datetime, form: str) -> Written:
     return Written(text=form.format(at.astimezone(UTC)), iso=rfc3339(at))
-
-
-def _counted(number: int, unit: str) -> str:
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"

@@ -1,67 +1,218 @@
-"""Staff actions that need a reason: a page asks for it, and one domain verb is called with it."""
+"""What staff may do: a verb that is shown beforehand, needs a reason, and leaves an audit row.
 
-from collections.abc import Callable
+A verb says in a sentence what it would do, and the same sentence once it did it. The page between
+shows the sentence, asks for the reason, and remembers what it showed: where something else would
+be done by then, it is shown again instead of being done.
+"""
+
+import copy
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from bencher import clock
+from bencher.tenancy.models import User
 
 MAX_LENGTH = 300
 
-# Given a row, who asks and why: does it and says what was done.
-Act = Callable[[Any, AbstractBaseUser, str], str]
+NO_FIELDS: Mapping[str, forms.Field] = MappingProxyType({})
 
 
-def action(
-    *, description: str, consequence: str, act: Act, anticipated: tuple[type[Exception], ...]
-) -> Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]:
-    """Return an admin action that asks for a reason and then acts on each row that was picked.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks for an act, why, when, and with which values of the verb's own fields."""
 
-    `consequence` says beforehand what will happen. What is anticipated is shown as an error, and
-    the other rows go on.
+    by: User
+    reason: str
+    at: datetime
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """One thing that staff may do to rows of a model.
+
+    `foresee` gets a row, an instant and the values of the fields, changes nothing and returns what
+    `act` would return. `anticipated` is shown as an error, and the other rows go on. What moves by
+    itself, as a count does, is done as it is then, though it was shown otherwise.
     """
 
-    @admin.action(description=description, permissions=["view"])
-    def run(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        reason = request.POST.get("reason", "").strip()
-        if not request.user.is_superuser:
-            messages.error(request, "Only superusers may do that.")
-            return None
-        if not reason or len(reason) > MAX_LENGTH:
-            return _ask(model_admin, request, queryset, description, consequence)
-        for row in queryset:
-            try:
-                messages.success(request, f"{row}: {act(row, request.user, reason)}")
-            except anticipated as error:
-                messages.error(request, f"{row}: {error}")
-        return None
+    name: str
+    permission: str
+    description: str
+    consequence: str
+    foresee: Callable[[Any, datetime, Mapping[str, Any]], str]
+    act: Callable[[Any, Asked], str]
+    anticipated: tuple[type[Exception], ...]
+    fields: Mapping[str, forms.Field] = field(default_factory=lambda: NO_FIELDS)
+    moves: bool = False
 
-    run.__name__ = act.__name__.strip("_")
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a verb would do to a row, or why it can't."""
+
+    row: Any
+    organization: str
+    sentence: str
+    is_refused: bool
+
+
+Action = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
+
+
+def action(verb: Verb) -> Action:
+    """Return a verb as an action of the admin's lists; it is only offered to whom is permitted."""
+
+    @admin.action(description=verb.description)
+    def run(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        if not is_permitted(request, verb):
+            messages.error(request, f"You may not do that: {verb.permission} is needed.")
+            return None
+        rows, step = list(queryset), request.POST.get("step")
+        form = _Form(verb, request.POST if step else None)
+        if step != "act":
+            # Showing what would be done needs no reason yet.
+            form.errors.pop("reason", None)
+            return _ask(model_admin, request, verb, rows, form)
+        if not form.is_valid():
+            return _ask(model_admin, request, verb, rows, form)
+        foreseen = _foreseen(verb, rows, form.values() or {}, at=clock.now())
+        if not (verb.moves or request.POST.get("shown") == _digest(foreseen)):
+            messages.warning(request, "Something has changed since. Nothing was done; look again.")
+            return _ask(model_admin, request, verb, rows, form)
+        _act(request, verb, rows, form)
+        return _back(model_admin, request, rows)
+
+    run.__name__ = verb.name
+    run.verb = verb  # type: ignore[attr-defined]
     return run
 
 
+def verb_of(action: Any) -> Verb | None:
+    """Return the verb that an action was made of, if it was."""
+    return getattr(action, "verb", None)
+
+
+def is_permitted(request: HttpRequest, verb: Verb) -> bool:
+    """Tell whether who asks may do it."""
+    return request.user.has_perm(verb.permission)
+
+
+class _Form(forms.Form):
+    """The verb's own fields, and the reason."""
+
+    reason = forms.CharField(
+        label="Why, for those who read it later",
+        max_length=MAX_LENGTH,
+        widget=forms.TextInput(attrs={"size": 80}),
+        error_messages={"required": "Say why: it is kept with what was done."},
+    )
+
+    def __init__(self, verb: Verb, posted: Mapping[str, Any] | None) -> None:
+        super().__init__(posted)
+        own = {name: copy.deepcopy(its) for name, its in verb.fields.items()}
+        self.fields = own | self.fields
+        self._own = tuple(own)
+
+    def values(self) -> Mapping[str, Any] | None:
+        """Return the values of the verb's own fields; None while they are not all valid."""
+        if not self._own:
+            return {}
+        if not self.is_bound or any(name in self.errors for name in self._own):
+            return None
+        return {name: self.cleaned_data[name] for name in self._own}
+
+
+def _foreseen(
+    verb: Verb, rows: Sequence[Any], values: Mapping[str, Any], *, at: datetime
+) -> list[Foreseen]:
+    return [_foresee(verb, row, values, at=at) for row in rows]
+
+
+def _foresee(verb: Verb, row: Any, values: Mapping[str, Any], *, at: datetime) -> Foreseen:
+    organization = str(getattr(row, "organization", ""))
+    try:
+        sentence = verb.foresee(row, at, values)
+    except verb.anticipated as error:
+        return Foreseen(row, organization, str(error), is_refused=True)
+    return Foreseen(row, organization, sentence, is_refused=False)
+
+
+def _digest(foreseen: Iterable[Foreseen]) -> str:
+    said = "\n".join(f"{one.row.pk} {one.is_refused} {one.sentence}" for one in foreseen)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _act(request: HttpRequest, verb: Verb, rows: Sequence[Any], form: _Form) -> None:
+    assert isinstance(request.user, User)
+    for row in rows:
+        asked = Asked(request.user, form.cleaned_data["reason"], clock.now(), form.values() or {})
+        try:
+            done = verb.act(row, asked)
+        except verb.anticipated as error:
+            messages.error(request, f"{row}: {error}")
+            continue
+        _record(verb, row, asked, done)
+        messages.success(request, f"{row}: {done}")
+
+
+def _record(verb: Verb, row: Any, asked: Asked, done: str) -> None:
+    LogEntry.objects.create(
+        user=asked.by,
+        content_type=ContentType.objects.get_for_model(row),
+        object_id=str(row.pk),
+        object_repr=str(row)[:200],
+        action_flag=CHANGE,
+        change_message=f"{verb.description}: {done} Reason: {asked.reason}",
+        # The site's own clock, so that it stands among what it did.
+        action_time=asked.at,
+    )
+
+
+def _back(model_admin: Any, request: HttpRequest, rows: Sequence[Any]) -> HttpResponse | None:
+    """Go back to the row's own page where it was asked there; else the list is shown again."""
+    if "from_page" not in request.POST or len(rows) != 1:
+        return None
+    opts = model_admin.opts
+    name = f"{model_admin.admin_site.name}:{opts.app_label}_{opts.model_name}_change"
+    return HttpResponseRedirect(reverse(name, args=[rows[0].pk]))
+
+
 def _ask(
-    model_admin: Any,
-    request: HttpRequest,
-    queryset: QuerySet[Any],
-    description: str,
-    consequence: str,
+    model_admin: Any, request: HttpRequest, verb: Verb, rows: Sequence[Any], form: _Form
 ) -> HttpResponse:
+    values = form.values()
+    foreseen = None if values is None else _foreseen(verb, rows, values, at=clock.now())
     return TemplateResponse(
         request,
         "admin/give_reason.html",
         {
             **model_admin.admin_site.each_context(request),
-            "title": description,
-            "consequence": consequence,
-            "rows": queryset,
+            "title": verb.description,
+            "consequence": verb.consequence,
+            "rows": rows,
+            "foreseen": foreseen,
+            "can_act": foreseen is not None and not all(one.is_refused for one in foreseen),
+            "has_fields": bool(verb.fields),
+            "shown": _digest(foreseen or []),
+            "form": form,
             "action": request.POST["action"],
             "action_checkbox_name": helpers.ACTION_CHECKBOX_NAME,
-            "max_length": MAX_LENGTH,
+            "from_page": "from_page" in request.POST,
             "opts": model_admin.model._meta,
         },
     )

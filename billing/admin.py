@@ -8,21 +8,26 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from bencher import dates, staff_site
+from bencher import clock, dates, staff_site
 from bencher.read_only_admin import ReadOnlyAdmin, ReadOnlyInline
 from billing import (
     admin_filters,
+    event_verbs,
     mirror_admin,  # noqa: F401 - registers itself
     money,
     outbox_admin,  # noqa: F401 - registers itself
     overview,
-    plan_admin,
+    period_verbs,
+    plan_admin,  # noqa: F401 - registers itself
+    plan_panel,
+    plan_verbs,
     tiles,
 )
 from billing.models import (
@@ -95,7 +100,25 @@ class PlanAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("organization",)
     search_fields = (*OF_ORGANIZATION, "stripe_subscription_id")
-    actions = (plan_admin.release, plan_admin.cancel_now)
+    actions = plan_verbs.ALL
+    change_form_template = "admin/billing/plan/change_form.html"
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show what is known of the plan, and everything that happened to it."""
+        plan = self.get_object(request, unquote(object_id))
+        if plan is None or not self.has_view_permission(request, plan):
+            return super().change_view(request, object_id, form_url, extra_context)
+        before = plan_panel.place(request.GET.dict())
+        panel = plan_panel.of(plan, now=clock.now(), before=before)
+        return super().change_view(
+            request, object_id, form_url, {"panel": panel, **(extra_context or {})}
+        )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Plan]:
         """Note which organizations have figures that differ."""
@@ -194,6 +217,7 @@ class BillingPeriodAdmin(ReadOnlyAdmin):
     list_filter = (admin_filters.Due, "state", "kind", "basis")
     list_select_related = ("organization",)
     search_fields = ("stripe_subscription_id", *OF_ORGANIZATION)
+    actions = (period_verbs.recount, period_verbs.close_now)
 
 
 class SettlementInline(ReadOnlyInline):
@@ -222,6 +246,7 @@ class StatementAdmin(ReadOnlyAdmin):
     search_fields = ("stripe_subscription_id", *OF_ORGANIZATION)
     inlines = (SettlementInline,)
     readonly_fields = ("evidence", "lines")
+    actions = (period_verbs.propose,)
 
     @admin.display(description="evidence")
     def evidence(self, statement: Statement) -> str:
@@ -320,6 +345,7 @@ class CorrectionAdmin(ReadOnlyAdmin):
     list_select_related = ("statement", "statement__organization", "proposed_by", "decision")
     search_fields = tuple(f"statement__{field}" for field in OF_ORGANIZATION)
     inlines = (CorrectionDecisionInline,)
+    actions = (period_verbs.apply, period_verbs.decline)
 
     @admin.display(description="organization")
     def organization(self, correction: Correction) -> str:
@@ -459,6 +485,7 @@ class WebhookReceiptAdmin(ReadOnlyAdmin):
     list_display = ("event_id", "type", "object_id", "received_at", "handled_at", "failure")
     list_filter = ("type", ("handled_at", admin.EmptyFieldListFilter))
     search_fields = ("event_id", "object_id")
+    actions = (event_verbs.handle_again,)
 
 
 @admin.register(FlatFeeProof)

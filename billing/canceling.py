@@ -104,8 +104,30 @@ def at_once(
     return begun
 
 
+def would_end_at(plan: Plan, *, now: datetime) -> datetime:
+    """Return the minute from which nothing would be counted, changing nothing.
+
+    Raises what `at_once` does.
+    """
+    if plan.ended_at is not None:
+        raise AlreadyEndedError("The plan has ended already.")
+    begun = Cancellation.objects.filter(plan=plan).first()
+    return begun.ends_at if begun else _where_to_cut(plan, now=now)[0]
+
+
 def _cut(plan: Plan, *, now: datetime) -> datetime:
     """Cut the open period and fence it off; returns the minute at which it ends."""
+    at, period = _where_to_cut(plan, now=now)
+    if period is None:
+        metrics_periods.cut_off(plan, at=at)
+        return at
+    periods.cut_off(plan, at=at)
+    fence.raise_to(plan.organization_id, at)
+    return at
+
+
+def _where_to_cut(plan: Plan, *, now: datetime) -> tuple[datetime, BillingPeriod | None]:
+    """Return the minute at which a plan can be ended, and the open period that it cuts."""
     ended = BillingPeriod.objects.filter(
         organization_id=plan.organization_id, state=BillingPeriod.State.OPEN, ends_at__lte=now
     )
@@ -115,18 +137,14 @@ def _cut(plan: Plan, *, now: datetime) -> datetime:
         )
     period = plan.periods.filter(state=BillingPeriod.State.OPEN).first()
     if period is None:
-        at = minutes.cut_off(starts_at=now, now=now)
-        metrics_periods.cut_off(plan, at=at)
-        return at
+        return minutes.cut_off(starts_at=now, now=now), None
     at = minutes.cut_off(starts_at=period.starts_at, now=now)
     if at + _TOO_LATE > period.ends_at:
         raise PeriodEndsSoonError(
             f"The period ends at {period.ends_at:%Y-%m-%d %H:%M} UTC, in minutes. Cancel the plan"
             " at the end of the period, or try again when it is closed."
         )
-    periods.cut_off(plan, at=at)
-    fence.raise_to(plan.organization_id, at)
-    return at
+    return at, period
 
 
 def waiting() -> list[Cancellation]:

@@ -30,6 +30,11 @@ UNDECIDED_AFTER = timedelta(hours=23)
 TO_SEND = (
     "sent_at IS NULL AND rejected_at IS NULL AND superseded_at IS NULL AND undecided_at IS NULL"
 )
+# By staff: this event, or everything of its organization.
+HELD_BACK = (
+    "held_at IS NOT NULL OR organization_id IN"
+    " (SELECT organization_id FROM billing_freeze WHERE ended_at IS NULL)"
+)
 
 
 class Outcome(StrEnum):
@@ -85,7 +90,7 @@ SELECT id, place FROM (
            first_value(reason) OVER stream = 'close' AS closing,
            first_value(timestamp) OVER stream AS since
     FROM billing_meterevent
-    WHERE {TO_SEND}
+    WHERE {TO_SEND} AND NOT ({HELD_BACK})
     WINDOW stream AS (PARTITION BY customer_id, meter
                       ORDER BY claimed_at IS NULL, reason <> 'close', timestamp, id)
 ) queue
@@ -105,7 +110,7 @@ FROM ({_QUEUE}) due, billing_billingcustomer customer
 WHERE event.id = due.id AND customer.id = event.customer_id
   -- Looked at again where a newer value has just taken it back.
   AND event.sent_at IS NULL AND event.rejected_at IS NULL AND event.superseded_at IS NULL
-  AND event.undecided_at IS NULL
+  AND event.undecided_at IS NULL AND event.held_at IS NULL
 RETURNING event.id, event.claim, event.meter, customer.stripe_customer_id, event.value,
           event.timestamp, event.identifier, event.attempts, event.reason = 'close',
           event.unanswered_since = {clock.sql()}, due.place

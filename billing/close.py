@@ -35,6 +35,10 @@ class OlderPeriodError(Exception):
         super().__init__(f"Period {period_id} waits: an older one of its organization is open.")
 
 
+class AlreadyClosedError(Exception):
+    """The period is closed: there is nothing to foresee."""
+
+
 class PeriodNotEndedError(Exception):
     """The period ends later than was thought; the next run looks again."""
 
@@ -55,6 +59,7 @@ class Closing:
     period_id: int
     organization_id: int
     series: int
+    total_series: int
     amount_cents: int
 
 
@@ -148,18 +153,39 @@ def close_due(*, now: datetime) -> Iterator[Attempt]:
 def preview(*, now: datetime) -> Iterator[Closing]:
     """Yield what closing the due periods would come to, changing nothing."""
     for period in BillingPeriod.objects.filter(id__in=list(due(now=now))).order_by("ends_at"):
-        counted = recounting.recount(
-            period.organization_id,
-            start=period.starts_at,
-            end=period.ends_at,
-            basis=Basis(period.basis),
-        )
-        yield Closing(
-            period_id=period.pk,
-            organization_id=period.organization_id,
-            series=counted.billed,
-            amount_cents=_amount(period, counted.billed),
-        )
+        yield _closing(period)
+
+
+def foresee(period: BillingPeriod, *, now: datetime) -> Closing:
+    """Return what closing a period would come to, changing nothing.
+
+    Raises what `close` would raise, and AlreadyClosedError.
+    """
+    if period.state != BillingPeriod.State.OPEN:
+        raise AlreadyClosedError("It is closed already.")
+    if period.ends_at > now:
+        raise PeriodNotEndedError(f"Period {period.pk} ends at {period.ends_at:%FT%TZ}.")
+    _check_is_oldest(period)
+    closing, ledger = _closing(period), _ledger(period)
+    if ledger is not None and ledger != closing.total_series:
+        raise LedgerDisagreesError(period.pk, ledger=ledger, recount=closing.total_series)
+    return closing
+
+
+def _closing(period: BillingPeriod) -> Closing:
+    counted = recounting.recount(
+        period.organization_id,
+        start=period.starts_at,
+        end=period.ends_at,
+        basis=Basis(period.basis),
+    )
+    return Closing(
+        period_id=period.pk,
+        organization_id=period.organization_id,
+        series=counted.billed,
+        total_series=sum(project.series for project in counted.projects),
+        amount_cents=_amount(period, counted.billed),
+    )
 
 
 def close(period_id: int, *, now: datetime) -> Statement:

@@ -67,17 +67,29 @@ def current(statement: Statement) -> tuple[int, int]:
     return applied.series, applied.amount_cents
 
 
+def check_is_decided(statement: Statement) -> None:
+    """Raise CorrectionError while a correction of a statement waits for its second person."""
+    undecided = Correction.objects.filter(statement=statement, decision=None).first()
+    if undecided is not None:
+        raise CorrectionError(
+            f"Correction {undecided.uuid} of this statement is not decided yet: {undecided}."
+        )
+
+
+def check_is_open(correction: Correction) -> None:
+    """Raise CorrectionError where a correction was decided already."""
+    decision = CorrectionDecision.objects.filter(correction=correction).first()
+    if decision is not None:
+        raise CorrectionError(f"This correction was {decision} already.")
+
+
 def propose(statement: Statement, *, series: int, why: str, by: User, now: datetime) -> Correction:
     """Store a correction for a second person to decide. Raises CorrectionError."""
     if not why.strip():
         raise CorrectionError("A correction needs a reason.")
     with transaction.atomic(durable=True):
         _lock(statement.pk)
-        undecided = Correction.objects.filter(statement=statement, decision=None).first()
-        if undecided is not None:
-            raise CorrectionError(
-                f"Correction {undecided.uuid} of this statement is not decided yet: {undecided}."
-            )
+        check_is_decided(statement)
         found = effect(statement, series=series)
         correction = Correction.objects.create(
             statement=statement,

@@ -30,6 +30,7 @@ class Correction(models.Model):
     proposed_at = models.DateTimeField()
 
     class Meta:
+        permissions = [("decide_correction", "Can apply or decline a correction")]
         constraints = [
             models.CheckConstraint(condition=~Q(why=""), name="correction_has_a_reason"),
             models.CheckConstraint(

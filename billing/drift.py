@@ -97,6 +97,10 @@ def _post(figures: Figures, *, now: datetime) -> Iterator[Difference]:
         return
     if figures.rejected_at is not None:
         yield Difference(Reason.REJECTED, f"Stripe rejected the event of {figures.value} series.")
+    elif figures.sent_at is None and figures.held_back:
+        yield Difference(
+            Reason.NOT_DELIVERED, f"The event of {figures.value} series is held back by staff."
+        )
     elif figures.sent_at is None and now - figures.counted_at > LAG:
         yield Difference(
             Reason.NOT_DELIVERED, f"The event of {figures.value} series was not delivered."

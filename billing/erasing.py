@@ -22,6 +22,7 @@ from billing.models import (
     Cancellation,
     Checkout,
     Correction,
+    Freeze,
     MeterErrorReport,
     MeterErrorSample,
     Notice,
@@ -39,6 +40,8 @@ _TEXTS = ("email", "idempotency_key", "fingerprint")
 # What people and programs wrote, which may name anybody.
 _FREE_TEXTS: list[tuple[type[Model], str]] = [
     (Cancellation, "reason"),
+    (Freeze, "reason"),
+    (Freeze, "ended_why"),
     (MeterErrorReport, "failure"),
     (MeterErrorReport, "summary"),
     (MeterErrorSample, "message"),

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from bencher import clock
-from billing import evidence
+from billing import claims, evidence
 from series import counting, recounting
 
 # A report is received before it is stored; what was received so shortly before a count may have
@@ -47,6 +47,8 @@ class Figures:
     counted_at: datetime | None
     sent_at: datetime | None
     rejected_at: datetime | None
+    # By staff: the event, or billing of its organization.
+    held_back: bool
     project_changed: bool
     # What Stripe must hold: the value delivered last, or one that is on its way or that it may
     # still be working on.
@@ -116,6 +118,7 @@ SELECT period.id, period.organization_id, period.starts_at, period.ends_at, peri
        CASE WHEN expired.before IS NULL THEN recounted.since END,
        CASE WHEN expired.before IS NULL THEN recounted.astray END,
        latest.value, latest.counted_at, latest.sent_at, latest.rejected_at,
+       coalesce(latest.held_back, false),
        EXISTS (
            SELECT FROM series_projectchange change
            JOIN series_project project ON project.id = change.project_id
@@ -136,7 +139,8 @@ LEFT JOIN series_expiredevidence expired
   ON expired.organization_id = period.organization_id AND expired.before > period.starts_at
 CROSS JOIN LATERAL ({counted}) counted
 LEFT JOIN LATERAL (
-    SELECT value, counted_at, sent_at, rejected_at {_EVENTS} AND superseded_at IS NULL
+    SELECT value, counted_at, sent_at, rejected_at, {claims.HELD_BACK} AS held_back
+    {_EVENTS} AND superseded_at IS NULL
     ORDER BY timestamp DESC LIMIT 1
 ) latest ON true
 LEFT JOIN LATERAL (

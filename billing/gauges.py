@@ -169,6 +169,11 @@ def _outbox() -> Iterator[GaugeMetricFamily]:
         "Age of the oldest of them; 0 without one.",
         value=waiting["oldest_seconds"] or 0,
     )
+    yield GaugeMetricFamily(
+        "bencher_outbox_held_back",
+        "Meter events that staff hold back, by themselves or with their organization's billing.",
+        value=waiting["held_back"],
+    )
 
 
 def _drift(cursor: CursorWrapper) -> GaugeMetricFamily:

@@ -16,6 +16,7 @@ from billing.correction_models import (
     CorrectionDecision as CorrectionDecision,  # noqa: PLC0414
 )
 from billing.day_models import FirstReports as FirstReports  # noqa: PLC0414 - a model of this app
+from billing.freeze_models import Freeze as Freeze  # noqa: PLC0414
 from billing.meter_error_models import (
     MeterErrorReport as MeterErrorReport,  # noqa: PLC0414
 )
@@ -157,6 +158,14 @@ class Plan(models.Model):
     )
 
     class Meta:
+        permissions = [
+            ("post_plan", "Can post what a plan uses now"),
+            ("reconcile_plan", "Can compare a plan's figures with Stripe's"),
+            ("extend_trial_of_plan", "Can extend a trial"),
+            ("freeze_plan", "Can freeze billing of an organization and let it go on"),
+            ("release_plan", "Can release a held plan"),
+            ("cancel_plan", "Can cancel a plan at once"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["organization"],
@@ -318,6 +327,10 @@ class BillingPeriod(models.Model):
     )
 
     class Meta:
+        permissions = [
+            ("recount_billingperiod", "Can recount a period, and propose what it comes to"),
+            ("close_billingperiod", "Can close a period that has ended"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["stripe_subscription_id", "starts_at"],
@@ -378,6 +391,7 @@ class MeterEvent(models.Model):
         REJECTED = "rejected", "rejected by Stripe"
         SUPERSEDED = "superseded", "superseded by a newer value"
         UNDECIDED = "undecided", "undecided: nobody knows whether Stripe has it"
+        HELD = "held", "held back by staff"
         WAITING = "waiting", "waiting"
 
     meter = models.CharField(max_length=16, choices=Meter)
@@ -431,9 +445,16 @@ class MeterEvent(models.Model):
     resends = models.PositiveSmallIntegerField(
         default=0, db_default=0, help_text="How often staff had it sent again."
     )
+    held_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when staff hold it back: it is not sent."
+    )
     answer = models.JSONField(null=True, blank=True, help_text="What Stripe said last.")
 
     class Meta:
+        permissions = [
+            ("resend_meterevent", "Can have a meter event sent again"),
+            ("hold_meterevent", "Can hold a meter event back and let it go"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["customer", "meter", "period", "timestamp"],
@@ -519,6 +540,7 @@ class MeterEvent(models.Model):
             state.REJECTED: self.rejected_at,
             state.SUPERSEDED: self.superseded_at,
             state.UNDECIDED: self.undecided_at,
+            state.HELD: self.held_at,
         }
         return next((one for one, at in reached.items() if at is not None), state.WAITING)
 
@@ -582,6 +604,7 @@ class Statement(models.Model):
     closed_at = models.DateTimeField()
 
     class Meta:
+        permissions = [("correct_statement", "Can propose a correction of a statement")]
         constraints = [
             models.UniqueConstraint(
                 fields=["stripe_subscription_id", "starts_at"],
@@ -773,6 +796,7 @@ class WebhookReceipt(models.Model):
     failure = models.TextField(blank=True)
 
     class Meta:
+        permissions = [("replay_webhookreceipt", "Can have a webhook handled again")]
         indexes = [
             models.Index(
                 fields=["received_at"], condition=Q(handled_at=None), name="webhooks_to_handle"

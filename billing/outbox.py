@@ -229,14 +229,24 @@ def limiter(per_second: float) -> Callable[[], None]:
 
 
 def waiting() -> dict[str, Any]:
-    """Return how many events wait and how old the oldest count among them is, in seconds."""
+    """Return how many events wait and how old the oldest count among them is, in seconds.
+
+    Of those that staff hold back there is only the number: `held_back`.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT count(*), extract(epoch FROM {clock.sql()} - min(counted_at))
-            FROM billing_meterevent WHERE {claims.TO_SEND}
+            SELECT count(*) FILTER (WHERE NOT is_held),
+                   extract(epoch FROM {clock.sql()} - min(counted_at) FILTER (WHERE NOT is_held)),
+                   count(*) FILTER (WHERE is_held)
+            FROM (SELECT counted_at, {claims.HELD_BACK} AS is_held
+                  FROM billing_meterevent WHERE {claims.TO_SEND}) waiting
             """  # noqa: S608 - the clock is an expression of our own
         )
         row = cursor.fetchone()
     assert row is not None
-    return {"events": row[0], "oldest_seconds": None if row[1] is None else float(row[1])}
+    return {
+        "events": row[0],
+        "oldest_seconds": None if row[1] is None else float(row[1]),
+        "held_back": row[2],
+    }

@@ -3,15 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from bencher import reasoned_action
 from bencher.read_only_admin import ReadOnlyAdmin
-from bencher.tenancy.models import User
-from billing import undecided
-from billing.models import MeterEvent, MetricsPeriod, RunnerMinutes
+from billing import event_verbs
+from billing.models import TO_SEND, MeterEvent, MetricsPeriod, RunnerMinutes
 
 State = MeterEvent.State
 _OF_ORGANIZATION = (
@@ -27,7 +24,8 @@ _STATES = {
     State.REJECTED: _UNSENT & Q(expired_at=None, rejected_at__isnull=False),
     State.SUPERSEDED: _UNSENT & Q(rejected_at=None, superseded_at__isnull=False),
     State.UNDECIDED: _UNSENT & Q(rejected_at=None, superseded_at=None, undecided_at__isnull=False),
-    State.WAITING: _UNSENT & Q(rejected_at=None, superseded_at=None, undecided_at=None),
+    State.HELD: TO_SEND & Q(held_at__isnull=False),
+    State.WAITING: TO_SEND & Q(held_at=None),
 }
 
 
@@ -45,21 +43,6 @@ class StateFilter(admin.SimpleListFilter):
         """Keep the events of the state that was picked."""
         value = self.value()
         return queryset.filter(_STATES[State(value)]) if value in State.values else queryset
-
-
-def _send_again(event: MeterEvent, by: AbstractBaseUser, reason: str) -> str:
-    assert isinstance(by, User)
-    undecided.resend(event, by=str(by.uuid), reason=reason)
-    return "it will be sent again."
-
-
-send_again = reasoned_action.action(
-    description="Send again: Stripe was shown not to have it",
-    consequence="The event is sent to Stripe again under another identifier, and billed. Only what"
-    " Stripe's meter was seen not to hold can be sent again.",
-    act=_send_again,
-    anticipated=(undecided.NotMissingError,),
-)
 
 
 @admin.register(MeterEvent)
@@ -82,7 +65,7 @@ class MeterEventAdmin(ReadOnlyAdmin):
     list_select_related = ("organization",)
     search_fields = ("identifier", *_OF_ORGANIZATION)
     readonly_fields = ("state",)
-    actions = (send_again,)
+    actions = (event_verbs.send_again, event_verbs.hold, event_verbs.let_go)
 
     @admin.display(description="state")
     def state(self, event: MeterEvent) -> str:

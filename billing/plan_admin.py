@@ -1,16 +1,12 @@
-"""What staff may do to a plan, and the rows that it leaves. Every act asks for a reason."""
+"""What staff did to plans: the rows that it leaves."""
 
 from django.contrib import admin
-from django.contrib.auth.models import AbstractBaseUser
 
-from bencher import clock, reasoned_action
 from bencher.read_only_admin import ReadOnlyAdmin
-from bencher.tenancy.models import User
-from billing import canceling, gateway, plans, pricing, releasing
 from billing.models import (
     Cancellation,
     EarlierSubscription,
-    Plan,
+    Freeze,
     Release,
     SecondSubscription,
 )
@@ -19,40 +15,6 @@ _OF_PLAN = (
     "plan__organization__slug",
     "plan__organization__name",
     "plan__stripe_subscription_id",
-)
-
-
-def _release(plan: Plan, by: AbstractBaseUser, reason: str) -> str:
-    assert isinstance(by, User)
-    released = releasing.release(plan, by=by, reason=reason, now=clock.now())
-    return f"released; it follows price {released.new_price_id} from its next period on."
-
-
-def _cancel_now(plan: Plan, by: AbstractBaseUser, reason: str) -> str:
-    assert isinstance(by, User)
-    begun = canceling.at_once(plan, by=by, reason=reason, now=clock.now())
-    return f"nothing is counted from {begun.ends_at:%Y-%m-%d %H:%M} UTC on; it ends minutes later."
-
-
-release = reasoned_action.action(
-    description="Release: follow what Stripe bills now",
-    consequence="The plan follows the item and price that Stripe bills now, from its next period"
-    " on. An open period keeps the price that it began with.",
-    act=_release,
-    anticipated=(
-        releasing.NotHeldError,
-        gateway.GatewayError,
-        gateway.NotConfiguredError,
-        pricing.LadderError,
-        plans.ForeignSubscriptionError,
-    ),
-)
-cancel_now = reasoned_action.action(
-    description="Cancel now",
-    consequence="Nothing is counted from the next whole minute on. The last usage is then billed,"
-    " proven at Stripe and invoiced, and the subscription canceled. This can't be undone.",
-    act=_cancel_now,
-    anticipated=(canceling.AlreadyEndedError, canceling.PeriodEndsSoonError),
 )
 
 
@@ -128,3 +90,13 @@ class EarlierSubscriptionAdmin(ReadOnlyAdmin):
     list_display = ("stripe_subscription_id", "organization", "noted_at")
     list_select_related = ("organization",)
     search_fields = ("stripe_subscription_id", "organization__slug", "organization__name")
+
+
+@admin.register(Freeze)
+class FreezeAdmin(ReadOnlyAdmin):
+    """Organizations whose billing stands still, or stood still."""
+
+    list_display = ("organization", "reason", "begun_by", "begun_at", "ended_by", "ended_at")
+    list_filter = (("ended_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("organization", "begun_by", "ended_by")
+    search_fields = ("organization__slug", "organization__name")

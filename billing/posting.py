@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from bencher import clock, db
 from bencher.db import transaction_required
-from billing.models import METERED_STATUSES, MeterEvent
+from billing.models import METERED_STATUSES, MeterEvent, Plan
 from series import counting
 
 
@@ -79,7 +79,10 @@ _STORE = """
 SELECT id, organization_id, period_id, value, timestamp FROM stored ORDER BY id
 """
 
-_PREVIEW = "SELECT organization_id, value, latest_value FROM counted ORDER BY organization_id"
+_PREVIEW = (
+    "SELECT organization_id, value, latest_value FROM counted WHERE stamp < last_minute"
+    " ORDER BY organization_id"
+)
 
 # The last value counts, so an older one that nobody has begun to send need not be sent.
 _SUPERSEDE = """
@@ -140,6 +143,43 @@ def store(
     return posted
 
 
+class NothingToPostError(Exception):
+    """The plan has nothing that can be posted now; the message says why that may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """A count that staff post by hand, and the value that was stored last before it."""
+
+    value: int
+    before: int | None
+
+
+def foresee(plan: Plan) -> ByHand:
+    """Return what posting a plan by hand would store now. Raises NothingToPostError."""
+    for _, value, before in preview([plan.pk]):
+        return ByHand(value, before)
+    raise NothingToPostError(
+        "There is nothing to post: it is not metered, being canceled, or has no period that goes on"
+        " for some minutes."
+    )
+
+
+def by_hand(plan: Plan) -> ByHand:
+    """Count a plan and store the value, also where it is what was stored last.
+
+    Raises NothingToPostError.
+    """
+    with transaction.atomic(durable=True):
+        _lock([plan.pk])
+        # Under the lock nobody else stores a value in between.
+        before = foresee(plan).before
+        stored = store([plan.pk], reason=MeterEvent.Reason.MANUAL, even_if_unchanged=True)
+    for posted in stored:
+        return ByHand(posted.value, before)
+    raise NothingToPostError("Its period has come to its last minute.")
+
+
 @transaction_required
 def supersede(event_ids: Sequence[int]) -> None:
     """Take back the older values of the same customer, meter and period that nobody has sent."""
@@ -149,6 +189,8 @@ def supersede(event_ids: Sequence[int]) -> None:
 
 def preview(plan_ids: Sequence[int]) -> list[tuple[int, int, int | None]]:
     """Return (organization, value, last value) of what a post would store now, storing nothing."""
+    if is_dark() or not plan_ids:
+        return []
     with connection.cursor() as cursor:
         cursor.execute(
             _counted_sql() + _PREVIEW,

@@ -89,32 +89,43 @@ class Stripe:
 
 
 def run(
-    *, now: datetime, organization: Organization | None = None, progress: Progress | None = None
+    *,
+    now: datetime,
+    organization: Organization | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
 ) -> Iterator[Checked]:
     """Check every period that may still change, or all of one organization; yield each result.
 
-    Stores and resolves Drift rows as it goes. Whoever can't be asked is unknown: no drift is
-    stored for it and none is resolved, and the others go on.
+    Stores and resolves Drift rows as it goes, but in a dry run. Whoever can't be asked is unknown:
+    no drift is stored for it and none is resolved, and the others go on.
     """
     period_ids = list(_periods(organization, now=now).values_list("id", flat=True))
     stripe, done = Stripe(), 0
     for start in range(0, len(period_ids), CHUNK):
         chunk = list(_check(period_ids[start : start + CHUNK], stripe, now=now))
-        agreeing = [one.period for one in chunk if not (one.differences or one.unknown)]
-        drift_rows.resolve(agreeing, METER, now=now)
+        if not dry_run:
+            _note(chunk, now=now)
         for checked in chunk:
-            if checked.differences:
-                drift_rows.store(
-                    checked.period,
-                    METER,
-                    checked.differences,
-                    figures=checked.shown(),
-                    now=now,
-                )
             done += 1
             if progress:
                 progress(done, len(period_ids))
             yield checked
+
+
+def _note(chunk: list[Checked], *, now: datetime) -> None:
+    """Resolve the drift of periods that agree, and store that of those that do not."""
+    agreeing = [one.period for one in chunk if not (one.differences or one.unknown)]
+    drift_rows.resolve(agreeing, METER, now=now)
+    for checked in chunk:
+        if checked.differences:
+            drift_rows.store(
+                checked.period,
+                METER,
+                checked.differences,
+                figures=checked.shown(),
+                now=now,
+            )
 
 
 def _periods(organization: Organization | None, *, now: datetime) -> QuerySet[BillingPeriod]:

@@ -20,20 +20,26 @@ class NotHeldError(Exception):
     """The plan is not held, or has ended."""
 
 
+def price_to_follow(plan: Plan) -> str:
+    """Return the price that a held plan would follow from its next period on, changing nothing.
+
+    Raises what `release` does.
+    """
+    _check_is_held(plan)
+    return _item_to_follow(plan)[1].price_id
+
+
 def release(plan: Plan, *, by: User, reason: str, now: datetime) -> Release:
     """Follow what Stripe bills for a plan now, and open the period that was waited with.
 
     Raises NotHeldError, LadderError for a price that can't be billed by, ForeignSubscriptionError,
     TemporaryError and RefusedError; the plan stays held then.
     """
-    found = gateway.connect().subscription(plan.stripe_subscription_id)
-    item = plans.plan_item(found)
-    prices.tiers(item.price_id)
+    found, item = _item_to_follow(plan)
     with transaction.atomic(durable=True):
         Organization.objects.select_for_update(no_key=True).get(pk=plan.organization_id)
         plan = Plan.objects.get(pk=plan.pk)
-        if plan.held_at is None or plan.ended_at is not None:
-            raise NotHeldError("The plan is not held.")
+        _check_is_held(plan)
         released = Release.objects.create(
             plan=plan,
             released_by=by,
@@ -49,3 +55,16 @@ def release(plan: Plan, *, by: User, reason: str, now: datetime) -> Release:
     logger.warning("plan released", extra={"plan": plan.pk, "price": item.price_id, "by": by.pk})
     plans.store(found, asked_at=now)
     return released
+
+
+def _check_is_held(plan: Plan) -> None:
+    if plan.held_at is None or plan.ended_at is not None:
+        raise NotHeldError("The plan is not held.")
+
+
+def _item_to_follow(plan: Plan) -> tuple[gateway.Subscription, gateway.Item]:
+    found = gateway.connect().subscription(plan.stripe_subscription_id)
+    item = plans.plan_item(found)
+    # Refuses a price that can't be billed by.
+    prices.tiers(item.price_id)
+    return found, item

@@ -6,7 +6,6 @@ A tile takes its figure and its tone from the gauges that monitoring reads.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -16,19 +15,11 @@ from django.urls import reverse
 from bencher import dates
 from billing import attention, gauges
 from billing.models import Drift, ScheduledRun, WebhookReceipt
+from billing.wording import Tone
 
 MayView = Callable[[str], bool]
 
-
-class Tone(StrEnum):
-    """How a tile looks; its word is shown too."""
-
-    GOOD = "good"
-    ATTENTION = "attention"
-    # There is no limit to what it shows.
-    NEUTRAL = "neutral"
-
-
+# Neutral is what has no limit.
 WORDS = {Tone.GOOD: "Well", Tone.ATTENTION: "Look at it", Tone.NEUTRAL: ""}
 
 
@@ -226,6 +217,13 @@ _GROUPS: dict[str, list[_Tile]] = {
             {"state": "undecided"},
             ("bencher_outbox_undecided",),
             _counted("bencher_outbox_undecided", "of which nobody knows whether Stripe has them"),
+        ),
+        _Tile(
+            "Held back by staff",
+            "freeze",
+            {"ended_at__isempty": "1"},
+            (),
+            _counted("bencher_outbox_held_back", "events, or of organizations that are frozen"),
         ),
         _Tile(
             "Sending",

@@ -1,14 +1,34 @@
-"""Who gets a trial: once per organization, once per user, and nobody who ever subscribed."""
+"""Who gets a trial: once per organization, once per user, and nobody who ever subscribed.
+
+Staff may let one last longer.
+"""
+
+import logging
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Q
 
 from bencher.tenancy.models import Organization, User
-from billing import gateway
-from billing.models import BillingCustomer, Checkout, EarlierSubscription, Level, Plan
+from billing import gateway, plans
+from billing.models import (
+    BillingCustomer,
+    Cancellation,
+    Checkout,
+    EarlierSubscription,
+    Level,
+    Plan,
+    Status,
+)
+
+logger = logging.getLogger(__name__)
 
 # What shows that an organization subscribed before.
 _HAD = (Plan, EarlierSubscription)
+
+
+class TrialError(Exception):
+    """The trial can't be extended; the message says why."""
 
 
 def is_due(organization: Organization, user: User, *, level: Level = Level.PRO) -> bool:
@@ -35,3 +55,27 @@ def days(organization: Organization, user: User, *, level: Level = Level.PRO) ->
     if customer and gateway.connect().subscriptions_of(customer.stripe_customer_id):
         return None
     return int(settings.PRO_TRIAL_DAYS)
+
+
+def extended(plan: Plan, *, days: int, now: datetime) -> datetime:
+    """Return when a trial would end that lasts so many days longer. Raises TrialError."""
+    if plan.status != Status.TRIALING or plan.trial_ends_at is None:
+        raise TrialError(f"The plan is not in a trial; it is {plan.get_status_display().lower()}.")
+    if plan.trial_ends_at <= now:
+        raise TrialError("The trial has ended; Stripe was not heard of since.")
+    if Cancellation.objects.filter(plan=plan, finished_at=None).exists():
+        raise TrialError("The plan is being canceled.")
+    return plan.trial_ends_at + timedelta(days=days)
+
+
+def extend(plan: Plan, *, days: int, now: datetime) -> datetime:
+    """Let a trial last longer, at Stripe and here; returns when it ends then.
+
+    Its period ends then too, and private projects are covered until a day after. Raises
+    TrialError, TemporaryError and RefusedError.
+    """
+    until = extended(plan, days=days, now=now)
+    found = gateway.connect().extend_trial(plan.stripe_subscription_id, until=until)
+    plans.store(found, asked_at=now)
+    logger.warning("trial extended", extra={"plan": plan.pk, "until": until})
+    return until

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 LAG = timedelta(minutes=20)
 # More in one minute than can be told apart by their values is for a person.
 _MOST = 12
+_NOT_MISSING = "Stripe was not shown to lack it; settle it first. It was not sent again."
 
 
 class Verdict(StrEnum):
@@ -77,6 +78,12 @@ def settle(*, now: datetime, dry_run: bool = False) -> list[Finding]:
     return findings
 
 
+def check_is_missing(event: MeterEvent) -> None:
+    """Raise NotMissingError unless Stripe was shown not to have an event."""
+    if event.sent_at is not None or event.undecided_at is None or event.missing_at is None:
+        raise NotMissingError(_NOT_MISSING)
+
+
 def resend(event: MeterEvent, *, by: str, reason: str) -> None:
     """Have an event sent again that Stripe was shown not to have, under another identifier.
 
@@ -96,9 +103,7 @@ def resend(event: MeterEvent, *, by: str, reason: str) -> None:
         answer={"sent_again_by": by, "reason": reason, "before": event.answer},
     )
     if not changed:
-        raise NotMissingError(
-            "Stripe was not shown to lack it; settle it first. It was not sent again."
-        )
+        raise NotMissingError(_NOT_MISSING)
     logger.info("meter event to be sent again", extra={"event": event.pk, "by": by})
     # Where its period's invoice may be final, it is billed with the running one.
     metered_usage.carry_over()

@@ -73,35 +73,46 @@ class _Stripe:
 
 
 def everything(
-    *, now: datetime, organization: Organization | None = None, progress: Progress | None = None
+    *,
+    now: datetime,
+    organization: Organization | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
 ) -> Iterator[reconcile.Checked | Checked]:
     """Check series and then what adds up: every figure of every meter; yield each result."""
-    yield from reconcile.run(now=now, organization=organization, progress=progress)
-    yield from run(now=now, organization=organization)
+    yield from reconcile.run(now=now, organization=organization, dry_run=dry_run, progress=progress)
+    yield from run(now=now, organization=organization, dry_run=dry_run)
 
 
-def run(*, now: datetime, organization: Organization | None = None) -> Iterator[Checked]:
+def run(
+    *, now: datetime, organization: Organization | None = None, dry_run: bool = False
+) -> Iterator[Checked]:
     """Check every period that may still change, or all of one organization; yield each result.
 
-    Stores and resolves Drift rows as it goes. Where Stripe can't be asked nothing is resolved.
+    Stores and resolves Drift rows as it goes, but in a dry run. Where Stripe can't be asked nothing
+    is resolved.
     """
     stripe = _Stripe()
     metered = list(_metered(organization, now=now))
     for start in range(0, len(metered), reconcile.CHUNK):
         checked = list(_check(metered[start : start + reconcile.CHUNK], stripe, now=now))
-        for meter in Meter:
-            agreeing = [
-                one.period
-                for one in checked
-                if one.meter == meter and not (one.differences or one.unknown)
-            ]
-            drift_rows.resolve(agreeing, meter, now=now)
-        for one in checked:
-            if one.differences:
-                drift_rows.store(
-                    one.period, one.meter, one.differences, figures=one.shown(), now=now
-                )
-            yield one
+        if not dry_run:
+            _note(checked, now=now)
+        yield from checked
+
+
+def _note(checked: Sequence[Checked], *, now: datetime) -> None:
+    """Resolve the drift of periods that agree, and store that of those that do not."""
+    for meter in Meter:
+        agreeing = [
+            one.period
+            for one in checked
+            if one.meter == meter and not (one.differences or one.unknown)
+        ]
+        drift_rows.resolve(agreeing, meter, now=now)
+    for one in checked:
+        if one.differences:
+            drift_rows.store(one.period, one.meter, one.differences, figures=one.shown(), now=now)
 
 
 def _metered(organization: Organization | None, *, now: datetime) -> Iterator[Metered]:

@@ -60,6 +60,7 @@ class Subject:
     sha256: str | None
     event_id: int | None
     event_sent_at: datetime | None
+    is_frozen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,9 @@ SELECT period.id, period.organization_id, period.stripe_subscription_id, period.
        customer.stripe_customer_id, period.starts_at, period.ends_at,
        period.invoiced_until, verification.verified_at,
        statement.uuid::text, statement.series, statement.evidence_sha256,
-       closing.id, closing.sent_at
+       closing.id, closing.sent_at,
+       EXISTS (SELECT FROM billing_freeze frozen
+               WHERE frozen.organization_id = period.organization_id AND frozen.ended_at IS NULL)
 FROM billing_billingperiod period
 JOIN billing_plan plan ON plan.id = period.plan_id AND plan.level = 'pro'
 JOIN billing_billingcustomer customer ON customer.organization_id = period.organization_id
@@ -194,9 +197,18 @@ class _Look:
         seen = replace(seen, invoice_id=found.id, finalizes_at=found.finalizes_at)
         if found.status != "draft":
             return replace(seen, final=True, finalizes_at=None)
-        if not seen.verified:
+        if subject.is_frozen and FINALIZES_AT in found.metadata:
+            return self._postpone_again(found, seen)
+        if subject.is_frozen or not seen.verified:
             return self._postpone(found, seen)
         return self._release(found, subject, seen)
+
+    def _postpone_again(self, draft: gateway.Invoice, seen: Seen) -> Seen:
+        """Put a draft off as long as billing stands still; its own instant stays noted in it."""
+        if draft.finalizes_at is None or draft.finalizes_at - self._now > POSTPONED_BY / 2:
+            return seen
+        moved = gateway.connect().finalize_later(draft.id, at=self._now + POSTPONED_BY)
+        return replace(seen, finalizes_at=moved.finalizes_at)
 
     def _postpone(self, draft: gateway.Invoice, seen: Seen) -> Seen:
         if FINALIZES_AT in draft.metadata or draft.finalizes_at is None:

@@ -68,6 +68,18 @@ def handle_waiting(*, now: datetime) -> Handled:
     return Handled(subjects=done, invoices=invoices, more=done > 0 and len(subjects) > BATCH)
 
 
+def replay(receipt: WebhookReceipt, *, now: datetime) -> str:
+    """Handle one receipt again, as of now; returns why it can't be applied, or nothing.
+
+    What it is about is read from Stripe whatever was read since. Raises TemporaryError.
+    """
+    receipts = WebhookReceipt.objects.filter(pk=receipt.pk)
+    failure = _handle(_Subject(receipt.subject_id, receipt.pk, now), receipts, now=now)
+    receipts.update(failure=failure, handled_at=now)
+    logger.warning("webhook handled again", extra={"receipt": receipt.pk})
+    return failure
+
+
 def _subjects() -> list[_Subject]:
     rows = (
         WebhookReceipt.objects.filter(handled_at=None)

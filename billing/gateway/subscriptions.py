@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from billing.gateway.client import PAGE, Client, ask, ask_all
-from billing.gateway.reading import instant, instant_or_none, metadata, reference
+from billing.gateway.reading import instant, instant_or_none, metadata, reference, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,14 @@ class Subscriptions(Client):
             lambda: self._client.v1.subscriptions.update(
                 subscription_id, {"cancel_at_period_end": cancel}
             ),
+            _subscription,
+        )
+
+    def extend_trial(self, subscription_id: str, *, until: datetime) -> Subscription:
+        """Let a trial end at another instant; nothing is charged for it, and nothing prorated."""
+        parameters: Any = {"trial_end": seconds(until), "proration_behavior": "none"}
+        return ask(
+            lambda: self._client.v1.subscriptions.update(subscription_id, parameters),
             _subscription,
         )
 

@@ -16,6 +16,7 @@ from billing.models import (
     Drift,
     EarlierSubscription,
     FlatFeeProof,
+    Freeze,
     MeterErrorReport,
     MeterErrorSample,
     MetricsPeriod,
@@ -153,6 +154,9 @@ def _make_billing(organization: Organization, leader: User, number: int, *, now:
     )
     Release.objects.create(
         plan=plan, released_by=leader, reason="new price", held_why="changed", released_at=now
+    )
+    Freeze.objects.create(
+        organization=organization, begun_by=leader, reason="a question", begun_at=now
     )
     SecondSubscription.objects.create(
         organization=organization, stripe_subscription_id=f"sub_second_{number}", found_at=now

@@ -40,6 +40,8 @@ OF_ORGANIZATION = {
     "billing_metererrorreport.summary",
     "billing_metererrorsample.message",
     "billing_cancellation.waits_for",
+    "billing_freeze.ended_why",
+    "billing_freeze.reason",
     "billing_release.reason",
     "billing_runnerminutes.idempotency_key",
     "billing_runnerminutes.runner",

@@ -20,6 +20,7 @@ from billing.models import (
     Cancellation,
     Checkout,
     Correction,
+    Freeze,
     MeterErrorReport,
     MeterErrorSample,
     Notice,
@@ -173,6 +174,13 @@ class World:
             start_time=self.now,
             idempotency_key=f"{slug}-1",
             received_at=self.now,
+        )
+        Freeze.objects.create(
+            organization=self.organization,
+            reason=f"{self.organization.name} disputes it",
+            begun_at=self.now,
+            ended_why=f"settled with {slug}",
+            ended_at=self.now,
         )
         Release.objects.create(plan=self.plan, reason=f"({slug})", released_at=self.now)
         staff = _staff()

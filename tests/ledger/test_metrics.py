@@ -57,6 +57,7 @@ class TestValues:
         assert set(found) == {
             "bencher_outbox_waiting",
             "bencher_outbox_oldest_age_seconds",
+            "bencher_outbox_held_back",
             "bencher_outbox_rejected",
             "bencher_outbox_undecided",
             "bencher_sending_paused",

@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 
 from bencher import clock
 from bencher.tenancy.models import User
 from billing import canceling, gateway, plans, posting, pricing, releasing
 from billing.models import BillingPeriod, Cancellation, MeterEvent, Plan, Release
+from tests.admin import acting
 from tests.billing.life.conftest import MINUTE, Travel, at_stripe
 from tests.factories import make_user
 from tests.stripe_sandbox import Fault, Sandbox
@@ -106,36 +108,41 @@ def test_refuses_what_is_not_held(plan: Plan, root: User) -> None:
 
 
 class TestInAdmin:
-    def act(self, desk: Client, plan: Plan, action: str, **more: str) -> str:
-        data = {"action": action, "_selected_action": [str(plan.pk)], **more}
-        return desk.post(PLANS, data, follow=True).content.decode()
-
     def test_asks_why_and_does_nothing_before(self, desk: Client, held: Plan) -> None:
-        page = self.act(desk, held, "release")
+        page = acting.show(desk, held, "release").page.get_text()
 
         assert "Why, for those who read it later" in page
         assert "An open period keeps the price that it began with." in page
         assert Plan.objects.get().held_at is not None
 
     def test_releases_with_a_reason(self, desk: Client, held: Plan, root: User) -> None:
-        page = self.act(desk, held, "release", reason="agreed with them")
+        page = acting.act(desk, held, "release", reason="agreed with them")
 
         assert "released; it follows price price_other" in page
         assert Release.objects.get().released_by == root
 
     def test_says_why_it_can_not(self, desk: Client, plan: Plan) -> None:
-        assert "The plan is not held." in self.act(desk, plan, "release", reason="so")
+        shown = acting.show(desk, plan, "release")
+
+        assert shown.effects == ["The plan is not held."]
+        assert not shown.can_act
 
     def test_cancels_now(self, desk: Client, plan: Plan, root: User) -> None:
-        page = self.act(desk, plan, "cancel_now", reason="fraud")
+        page = acting.act(desk, plan, "cancel_now", reason="fraud")
 
         begun = Cancellation.objects.get()
         assert f"{begun.ends_at:%Y-%m-%d %H:%M} UTC" in page
         assert (begun.requested_by, begun.reason) == (root, "fraud")
         assert canceling.waiting() == [begun]
 
-    def test_is_for_superusers(self, plan: Plan, root: User, desk: Client) -> None:
+    def test_is_for_who_is_permitted(self, plan: Plan, root: User, desk: Client) -> None:
         User.objects.filter(pk=root.pk).update(is_superuser=False)
+        root.user_permissions.add(Permission.objects.get(codename="view_plan"))
+        data = {"action": "cancel_now", "_selected_action": [str(plan.pk)]}
 
-        desk.post(PLANS, {"action": "cancel_now", "_selected_action": [str(plan.pk)]})
+        desk.post(PLANS, data | {"step": "act", "reason": "so"})
         assert not Cancellation.objects.exists()
+
+        root.user_permissions.add(Permission.objects.get(codename="cancel_plan"))
+        acting.act(desk, plan, "cancel_now")
+        assert Cancellation.objects.exists()
