@@ -35,7 +35,7 @@ class Reason(StrEnum):
 class Only(StrEnum):
     """Series that a comparison with the period before singles out."""
 
-    # Seen in this period and not in the one before.
+    # Billed in this period and not seen in the one before.
     NEW = "new"
     # Seen in the one before and not in this one yet, of projects that are billed.
     MISSING = "missing"
@@ -126,7 +126,7 @@ FROM billing_statementline line WHERE statement_id = %(statement)s
 """
 
 _NEW = """
-reason <> 'seen_outside' AND NOT EXISTS (
+billed AND NOT EXISTS (
     SELECT FROM ({earlier}) earlier
     WHERE earlier.testbed_uuid = explained.testbed_uuid
       AND earlier.benchmark_uuid = explained.benchmark_uuid

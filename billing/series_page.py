@@ -43,7 +43,7 @@ _SORT = {
     Sort.FIRST_OLDEST: "First report, oldest first",
 }
 _MEANINGS = {
-    Show.NEW: "New series reported in this period and not in the one before.",
+    Show.NEW: "These are billed for this period and did not report in the one before.",
     Show.MISSING: (
         "These reported in the period before and have not in this one. They are billed for this"
         " period only if they report before it ends."

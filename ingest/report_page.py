@@ -129,7 +129,7 @@ def _size(report: Report) -> str:
 def _metric(metric: Metric) -> MetricRow:
     return MetricRow(
         benchmark=metric.benchmark,
-        measure=f"{metric.measure} ({metric.units})" if metric.units else metric.measure,
+        measure=f"{metric.measure}, {metric.units}" if metric.units else metric.measure,
         iteration=str(metric.iteration + 1),
         value=_number(metric.value) or "Deleted",
         lower=_number(metric.lower_value),

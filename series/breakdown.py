@@ -1,5 +1,6 @@
 """Which testbeds and which measures the billed series of an open period belong to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,7 @@ from series.counting import Basis
 class Part(StrEnum):
     """What a count is broken down by; the value is the dimension's column."""
 
+    PROJECT = "project"
     TESTBED = "testbed"
     MEASURE = "measure"
 
@@ -38,27 +40,46 @@ class Breakdown:
 
 # Visibility and names are read for the few groups, outside the aggregate.
 _BY_PART = """
-SELECT entity.uuid, entity.name, project.name, seen.series,
-       count(*) OVER (), (sum(seen.series) OVER ())::bigint
+SELECT uuid, name, project, series, number, total
 FROM (
-    SELECT project_id, {part}_id AS id, count(*) AS series
-    FROM series_last_seen
-    WHERE organization_id = %(organization)s
-      AND last_seen >= %(start)s AND last_seen < %(end)s
-    GROUP BY project_id, {part}_id
-) seen
-JOIN series_project project ON project.id = seen.project_id
-JOIN series_{part} entity ON entity.id = seen.id
-WHERE project.deleted_at IS NULL AND (%(basis)s = 'all' OR project.visibility = 'private')
-ORDER BY seen.series DESC, entity.name, project.name
-LIMIT %(limit)s
+    SELECT entity.uuid, entity.name, project.name AS project, seen.series,
+           count(*) OVER () AS number, (sum(seen.series) OVER ())::bigint AS total,
+           row_number() OVER (ORDER BY seen.series DESC, entity.name, project.name, entity.id)
+               AS place
+    FROM (
+        SELECT project_id, {part}_id AS id, count(*) AS series
+        FROM series_last_seen
+        WHERE organization_id = %(organization)s
+          AND last_seen >= %(start)s AND last_seen < %(end)s
+        GROUP BY project_id, {part}_id
+    ) seen
+    JOIN series_project project ON project.id = seen.project_id
+    JOIN series_{part} entity ON entity.id = seen.id
+    WHERE project.deleted_at IS NULL AND (%(basis)s = 'all' OR project.visibility = 'private')
+      AND (strpos(lower(entity.name || E'\\n' || project.name), lower(%(search)s)) > 0
+           OR entity.uuid = ANY(%(including)s::uuid[]))
+) part
+WHERE place <= %(limit)s OR uuid = ANY(%(including)s::uuid[])
+ORDER BY place
 """
 
 
 def by(
-    part: Part, organization_id: int, *, start: datetime, end: datetime, basis: Basis, limit: int
+    part: Part,
+    organization_id: int,
+    *,
+    start: datetime,
+    end: datetime,
+    basis: Basis,
+    limit: int,
+    search: str = "",
+    including: Sequence[UUID] = (),
 ) -> Breakdown:
-    """Break the billed series seen in [start, end) down, for an open period."""
+    """Break the billed series seen in [start, end) down, for an open period.
+
+    A search leaves only those with that text in their own or their project's name. `including`
+    are among the largest, and found, wherever they would be.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _BY_PART.format(part=part.value),
@@ -68,6 +89,8 @@ def by(
                 "end": end,
                 "basis": basis.value,
                 "limit": limit,
+                "search": search,
+                "including": list(including),
             },
         )
         return largest_of(cursor.fetchall())

@@ -22,6 +22,7 @@ Browsers = Callable[[User], Client]
 BILLING = "/organizations/acme/billing/"
 ALERTS = f"{BILLING}alerts/"
 SERIES = f"{BILLING}series/"
+WHAT_IF = f"{BILLING}what-if/"
 OCTOBER = f"{BILLING}periods/2026-10-01T00:00:00Z/series/"
 PLAN = f"{BILLING}plan/"
 CANCEL = f"{BILLING}cancel/"
@@ -91,6 +92,9 @@ PAGES: list[Any] = [
     pytest.param(("GET", f"{SERIES}?show=x", "alice", _with_everything, 200), id="series-failed"),
     pytest.param(("GET", OCTOBER, "alice", _with_everything, 200), id="series-of-a-period"),
     pytest.param(("GET", _statement, "alice", _with_everything, 200), id="statement"),
+    pytest.param(("GET", WHAT_IF, "alice", _without_a_plan, 200), id="what-if-no-plan"),
+    pytest.param(("GET", WHAT_IF, "alice", _with_everything, 200), id="what-if"),
+    pytest.param(("GET", f"{WHAT_IF}?add=x", "alice", _with_everything, 200), id="what-if-failed"),
     pytest.param(("GET", _report, "bob", _with_everything, 200), id="report"),
     pytest.param(("GET", "/nothing/", None, _without_a_plan, 404), id="not-found-signed-out"),
 ]

@@ -397,6 +397,8 @@ class TestComparing:
         make_report(engine, "both", "october", at=OCT + HOUR)
         accounts.make_november(plan)
         make_report(engine, "both", "new", at=now - HOUR)
+        open_ = make_project("Open", organization=acme, visibility=Visibility.PUBLIC)
+        make_report(open_, "free", at=now - HOUR)
 
         before_close = named(browser.get(f"{SERIES}?show=new"))
         close.close(october.pk, now=clock.now())
