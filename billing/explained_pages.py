@@ -129,6 +129,8 @@ LIMIT %(limit)s
 _FROM_TESTBED = (
     "(place.owner_name, place.name, place.id) >= (%(after_0)s, %(after_1)s, %(after_2)s)"
 )
+# To tell PostgreSQL apart that the benchmarks begin there makes it expect so few that it sorts them
+# all, which takes three times as long.
 _AFTER_NAME = (
     "(benchmark_name, measure_name) > ("
     "CASE WHEN place.id = %(after_2)s THEN %(after_3)s ELSE '' END,"

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from bencher.tenancy.models import Organization
 from billing import explaining, exporting
+from billing.explained_pages import Sort
 from billing.explaining import Wanted
 from series import counting, models
 from series.models import Visibility
@@ -22,6 +23,7 @@ from tests.factories import DEC, JAN, NOV, make_organization, make_project, make
 SERIES = 100_000
 OTHERS = 5
 PROJECTS = 4
+OF_TESTBED = SERIES // PROJECTS // 10
 
 NAMES = """
 INSERT INTO {table} (uuid, project_id, name, slug, created_at, modified_at{more})
@@ -197,6 +199,49 @@ class TestExplain:
             assert ledger["Actual Rows"] <= 101
             assert "Sort" not in {node["Node Type"] for node in nodes(root)}
 
+    def test_in_the_order_of_names_a_page_goes_through_few_testbeds_and_stops(
+        self, acme: Organization
+    ) -> None:
+        make_rows(acme)
+        vacuum()
+        run("ANALYZE")
+        of = explaining.subject(acme, start=None, now=DEC + timedelta(days=29))
+        cursor: str | None = ""
+
+        # Far enough to have left the first testbed behind.
+        for _ in range(30):
+            assert cursor is not None
+            root = explained(
+                partial(explaining.page, of, Wanted(), cursor=cursor, limit=100, sort=Sort.NAME)
+            )
+            read = sum(
+                node["Actual Rows"] * node["Actual Loops"]
+                for node in nodes(root)
+                if node.get("Relation Name") == "series_last_seen"
+            )
+            assert read <= 3 * OF_TESTBED
+            _, cursor = explaining.page(of, Wanted(), cursor=cursor, limit=100, sort=Sort.NAME)
+
+    @pytest.mark.parametrize("sort", [Sort.LAST, Sort.LAST_OLDEST])
+    def test_in_the_order_of_last_reports_a_page_reads_those_of_its_instants(
+        self, acme: Organization, sort: Sort
+    ) -> None:
+        """A day's reports came at one instant here, so that a page reads them all: 1,725."""
+        make_rows(acme)
+        vacuum()
+        run("ANALYZE")
+        of = explaining.subject(acme, start=None, now=DEC + timedelta(days=29))
+
+        _, cursor = explaining.page(of, Wanted(), cursor="", limit=100, sort=sort)
+        assert cursor is not None
+        root = explained(
+            partial(explaining.page, of, Wanted(), cursor=cursor, limit=100, sort=sort)
+        )
+
+        (ledger,) = [n for n in nodes(root) if n.get("Relation Name") == "series_last_seen"]
+        assert ledger["Index Name"] == "series_last_seen_by_time"
+        assert ledger["Actual Rows"] <= 2 * (SERIES / 58 + 1)
+
 
 @pytest.mark.slow
 class TestStream:
@@ -227,11 +272,12 @@ def drained(pieces: Iterator[bytes]) -> tuple[int, int]:
 
 
 def explained(act: Callable[[], object]) -> dict[str, Any]:
-    """Return how PostgreSQL ran the first statement of a function."""
+    """Return how PostgreSQL ran the statement of a function that reads the ledger first."""
     with CaptureQueriesContext(connection) as captured:
         act()
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {captured[0]['sql']}")
+        (sql, *_) = [each["sql"] for each in captured if "series_last_seen" in each["sql"]]
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
         row = cursor.fetchone()
     assert row is not None
     found = row[0] if isinstance(row[0], list) else json.loads(row[0])

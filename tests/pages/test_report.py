@@ -195,8 +195,7 @@ class TestWhatIsGone:
         self, engine: Project, browser: Client, now: datetime
     ) -> None:
         report = post(engine, {"a": {"latency": {"value": 1}}}, at=now - HOUR)
-        deletion.Report.objects.filter(pk=report.pk).update(deleted_at=now)
-        report.columns.update(values=[None], lower_values=[None], upper_values=[None])
+        deletion.delete(report, now=now)
 
         response = browser.get(address(report))
 
