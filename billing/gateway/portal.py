@@ -10,12 +10,17 @@ from billing.gateway.reading import identity, metadata, nothing
 
 @dataclass(frozen=True, slots=True)
 class PortalFeatures:
-    """What a customer may do in the portal."""
+    """What a customer may do in the portal.
+
+    `customer_update` has the details that may be changed, in alphabetical order, as Stripe names
+    them: address, email, name, phone, shipping, tax_id.
+    """
 
     plan_switching: bool
     payment_method_update: bool
     invoice_history: bool
     cancel_at_period_end: bool
+    customer_update: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +85,19 @@ def _features(wanted: PortalFeatures) -> dict[str, Any]:
         "payment_method_update": {"enabled": wanted.payment_method_update},
         "invoice_history": {"enabled": wanted.invoice_history},
         "subscription_cancel": cancel,
+        "customer_update": _customer_update(wanted.customer_update),
     }
+
+
+def _customer_update(details: tuple[str, ...]) -> dict[str, Any]:
+    # Stripe wants at least one detail where any may be changed.
+    return {"enabled": True, "allowed_updates": list(details)} if details else {"enabled": False}
 
 
 def _configuration(found: Any) -> PortalConfiguration:
     features = found.features
     cancel = features.subscription_cancel
+    update = features.customer_update
     return PortalConfiguration(
         id=found.id,
         active=bool(found.active),
@@ -95,5 +107,6 @@ def _configuration(found: Any) -> PortalConfiguration:
             payment_method_update=bool(features.payment_method_update.enabled),
             invoice_history=bool(features.invoice_history.enabled),
             cancel_at_period_end=bool(cancel.enabled) and cancel.mode == "at_period_end",
+            customer_update=tuple(sorted(update.allowed_updates)) if update.enabled else (),
         ),
     )

@@ -55,6 +55,8 @@ PORTAL = gateway.PortalFeatures(
     payment_method_update=True,
     invoice_history=True,
     cancel_at_period_end=True,
+    # What is on invoices, and where they are sent.
+    customer_update=("address", "email", "name", "tax_id"),
 )
 
 

@@ -347,6 +347,7 @@ class TestPortal:
         payment_method_update=True,
         invoice_history=True,
         cancel_at_period_end=True,
+        customer_update=("address", "email", "name", "tax_id"),
     )
 
     def test_a_session_under_a_configuration(
@@ -368,7 +369,7 @@ class TestPortal:
         assert found.metadata == {"bencher": "portal"}
 
     def test_what_it_allows_is_changed(self, stripe: gateway.Gateway) -> None:
-        nothing = gateway.PortalFeatures(False, False, False, False)
+        nothing = gateway.PortalFeatures(False, False, False, False, ())
         configuration = stripe.create_portal_configuration(nothing, marks={}, idempotency_key="c")
 
         stripe.update_portal_configuration(configuration, self.FEATURES)
