@@ -4,11 +4,15 @@ from typing import Any
 
 from allauth.account import forms as account
 from allauth.account.adapter import get_adapter
+from allauth.core.internal.cryptokit import normalize_user_code
+from allauth.mfa import app_settings as second_factors
+from allauth.mfa.adapter import get_adapter as get_second_factor_adapter
 from allauth.mfa.base import forms as second_factor
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
 from django import forms
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 
@@ -119,13 +123,30 @@ class ConfirmPasswordForm(_Worded, account.ReauthenticateForm):
 _CODE = {"code": ("Code", "Six digits from your app, or a recovery code.", "one-time-code")}
 
 
-class SecondFactorForm(_Worded, second_factor.AuthenticateForm):
+class _Once(second_factor.BaseAuthenticateForm):
+    """Takes no code twice, for as long as it is right.
+
+    django-allauth remembers a code for one period only, as if none beside it were taken.
+    """
+
+    def clean_code(self) -> str:
+        """Return the code. Raises ValidationError where it is wrong or was used."""
+        code = super().clean_code()
+        seconds = second_factors.TOTP_PERIOD * (2 * second_factors.TOTP_TOLERANCE + 1)
+        # "123 456" is the same code.
+        used = f"used-code-{self.user.pk}-{normalize_user_code(code)}"
+        if not cache.add(used, True, timeout=seconds):
+            raise get_second_factor_adapter().validation_error("incorrect_code")
+        return code
+
+
+class SecondFactorForm(_Worded, _Once, second_factor.AuthenticateForm):
     """The second step of signing in."""
 
     words = _CODE
 
 
-class ConfirmSecondFactorForm(_Worded, second_factor.ReauthenticateForm):
+class ConfirmSecondFactorForm(_Worded, _Once, second_factor.ReauthenticateForm):
     """Confirming with a second factor that it is really you."""
 
     words = _CODE
