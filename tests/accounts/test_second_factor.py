@@ -142,6 +142,20 @@ class TestApp:
         answer = client.post(STEP, {"code": totp.code(secret, at=watch.now)})
         assert answer["Location"] == "/account/"
 
+    def test_does_not_stand_in_the_way_of_another_address(
+        self, alice: User, alices: Client, secret: str, mailoutbox: list[EmailMessage]
+    ) -> None:
+        form = {"email": "alice@new.example", "action_add": ""}
+        alices.post("/account/email/", form)
+        (link,) = re.findall(r"http://testserver(\S+/verify/\S+)", str(mailoutbox[-1].body))
+        assert alices.get(f"{HERE}webauthn/add/").status_code == 200, "nor does that for it"
+
+        alices.post(link)
+
+        alice.refresh_from_db()
+        assert alice.email == "alice@new.example"
+        assert second_factor.is_enrolled(alice)
+
     def test_is_turned_off(
         self, alice: User, alices: Client, secret: str, mailoutbox: list[EmailMessage]
     ) -> None:

@@ -319,6 +319,17 @@ class TestErase:
         assert not erased.has_usable_password()
         assert not erased.is_active
 
+    def test_ends_sessions_also_between_password_and_second_step(self, world: World) -> None:
+        Client().force_login(world.user)
+        entering = Client()
+        form = {"login": world.user.email, "password": factories.PASSWORD}
+        assert "second-factor" in entering.post("/sign-in/", form)["Location"]
+        assert Session.objects.count() == 2
+
+        erase(world.user.email)
+
+        assert not Session.objects.exists()
+
     def test_the_audit_keeps_who_it_was_by_id(self, world: World) -> None:
         erase(world.user.email)
 
