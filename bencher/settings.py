@@ -199,7 +199,7 @@ LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "organizations"
 LOGOUT_REDIRECT_URL = "sign-in"
 
-# Accounts, by django-allauth: docs/adr/0019-accounts.md says why each is as it is.
+# Accounts, by django-allauth: docs/adr/0020-accounts.md says why each is as it is.
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 ACCOUNT_ADAPTER = "bencher.tenancy.account_adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None

@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Any, Protocol
 
 from allauth.account.models import EmailAddress
+from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
@@ -249,14 +250,14 @@ class _Sessions:
         return [
             session.pk
             for session in Session.objects.iterator()
-            if _is_of(session.get_decoded(), str(user.pk))
+            if _is_of(session.get_decoded(), user)
         ]
 
 
-def _is_of(session: dict[str, Any], pk: str) -> bool:
-    # Between password and second factor, django-allauth keeps who it is under a name of its own.
+def _is_of(session: dict[str, Any], user: User) -> bool:
+    # Between password and second factor, django-allauth keeps who it is in a way of its own.
     entering = (session.get("account_login") or {}).get("user_pk")
-    return pk in (session.get("_auth_user_id"), entering)
+    return session.get("_auth_user_id") == str(user.pk) or entering == user_pk_to_url_str(user)
 
 
 def _logged(subject: Subject) -> QuerySet[LogEntry]:

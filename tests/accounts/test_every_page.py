@@ -66,11 +66,12 @@ def protect(user: User) -> Authenticator:
     Authenticator.objects.create(
         user=user, type="recovery_codes", data={"seed": seal, "used_mask": 0}
     )
-    return Authenticator.objects.create(
+    passkey: Authenticator = Authenticator.objects.create(
         user=user,
         type="webauthn",
         data={"name": "<i>Laptop", "credential": {"clientExtensionResults": {}}},
     )
+    return passkey
 
 
 def check(page: Any) -> None:
