@@ -1,4 +1,4 @@
-"""Making and guarding an account, in a real browser; passkeys with an authenticator of its own."""
+"""Apps, passkeys and mailed links in a real browser, which has an authenticator of its own."""
 
 import re
 import time
@@ -12,6 +12,7 @@ from tests.accounts import totp
 from tests.browser import looks
 from tests.browser.conftest import Visit
 from tests.browser.looks import Look
+from tests.browser.pages import sign_up
 from tests.browser.visitors import Visitor
 
 SECRET = "four unusual words together"
@@ -39,27 +40,15 @@ def sign_in(visitor: Visitor, email: str, password: str) -> None:
         pytest.param(looks.PHONE_AT_NIGHT, True, id="keyboard"),
     ],
 )
-def test_from_making_an_account_to_a_second_factor(
-    look: Look, keyboard: bool, visit: Visit, mailoutbox: list[EmailMessage]
-) -> None:
+def test_an_app_beside_the_password(look: Look, keyboard: bool, visit: Visit) -> None:
     zoe = visit(look, keyboard=keyboard)
-    zoe.open("/")
-    zoe.follow("Create an account", within="header")
-    zoe.press("Create the account")
-    zoe.reads("That did not work")
-    zoe.fill("Your name", "Zoë")
-    zoe.fill("E-mail address", "zoe@example.com")
-    zoe.fill("Password", SECRET)
-    zoe.press("Create the account")
-    zoe.reads("We have sent you a mail")
-    zoe.open(mailed(mailoutbox, zoe))
-    zoe.press("Verify the address")
+    sign_up(zoe, name="Zoë", email="zoe@example.com")
     zoe.reads("zoe@example.com is verified")
 
     zoe.follow(re.compile("zoe@example.com"))
     zoe.follow("Add a second factor")
     zoe.follow("Set up an app")
-    zoe.fill("Password", SECRET)
+    zoe.fill("Password", factories.PASSWORD)
     zoe.press("Go on")
     secret = zoe.text(".secret")
     zoe.fill("Code", totp.code(secret, at=time.time()))
@@ -67,7 +56,7 @@ def test_from_making_an_account_to_a_second_factor(
     code = zoe.text(".recovery-codes code")
     zoe.press("Sign out")
 
-    sign_in(zoe, "zoe@example.com", SECRET)
+    sign_in(zoe, "zoe@example.com", factories.PASSWORD)
     zoe.reads("Your account has a second factor")
     zoe.fill("Code", code)
     zoe.press("Sign in", within="main form")
