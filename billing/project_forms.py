@@ -15,6 +15,8 @@ _MEANINGS = (
     (Visibility.PUBLIC.value, "Public: everybody sees it, and it is free"),
 )
 
+NEEDS_PLAN = "Private projects need a plan, which this organization does not have."
+
 
 class NewProjectForm(forms.Form):
     """Makes a project; private is only offered where a plan covers it."""
@@ -30,12 +32,13 @@ class NewProjectForm(forms.Form):
     )
 
     def __init__(self, data: Any = None, *, may_be_private: bool) -> None:
-        initial = Visibility.PRIVATE if may_be_private else Visibility.PUBLIC
-        super().__init__(data, initial={"visibility": initial.value})
+        offered = _MEANINGS if may_be_private else _MEANINGS[1:]
+        super().__init__(data, initial={"visibility": offered[0][0]})
+        field = self.fields["visibility"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = offered
         if not may_be_private:
-            self.fields[
-                "visibility"
-            ].help_text = "Private projects need a plan, which this organization does not have."
+            field.help_text = field.error_messages["invalid_choice"] = NEEDS_PLAN
 
 
 class ProjectForm(forms.Form):

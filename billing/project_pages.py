@@ -132,6 +132,8 @@ def _summary(effect: Effect, what: str) -> str:
         return f"{what}, the organization has {after.series:,} billed series, as now."
     if before.amount_cents is None or after.amount_cents is None:
         return f"{said}."
+    if before.without_trial_cents != before.amount_cents:
+        return f"{said}. The trial covers this period either way."
     if before.amount_cents == after.amount_cents:
         return f"{said}, and the amount stays {money.written(after.amount_cents)}."
     return (

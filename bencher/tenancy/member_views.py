@@ -147,8 +147,8 @@ def _invitation(invitation: Invitation, *, has_expired: bool) -> InvitationRow:
         uuid=invitation.uuid,
         email=invitation.email,
         role=Role(invitation.role).label,
-        sent=dates.moment(invitation.sent_at) if invitation.sent_at else None,
-        expires=dates.moment(invitation.expires_at),
+        sent=dates.day(invitation.sent_at) if invitation.sent_at else None,
+        expires=dates.day(invitation.expires_at),
         has_expired=has_expired,
     )
 

@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from bencher.tenancy import organizations
 from bencher.tenancy.models import Membership, Organization, User
-from billing import gateway
+from billing import gateway, project_views
 from billing.models import Cancellation
 from series.models import Project, ProjectKey, Visibility
 from tests.factories import NOV, bmf, make_organization, make_plan, make_project, report_body
@@ -319,6 +319,20 @@ class TestFirstProject:
         Organization.objects.filter(pk=acme.pk).update(private_until=now)
 
         assert "Private projects need a plan" in words(browser.get(HOME))
+        response = browser.post(
+            NEW_PROJECT, {"name": "Engine", "slug": "", "visibility": "private"}
+        )
+
+        assert response.status_code == 422
+        assert "Private projects need a plan" in words(response)
+        assert not Project.objects.exists()
+
+    def test_is_refused_where_the_plan_ends_while_the_form_is_sent(
+        self, browser: Client, acme: Organization, monkeypatch: pytest.MonkeyPatch, now: datetime
+    ) -> None:
+        Organization.objects.filter(pk=acme.pk).update(private_until=now)
+        monkeypatch.setattr(project_views, "_may_be_private", lambda _: True)
+
         response = browser.post(
             NEW_PROJECT, {"name": "Engine", "slug": "", "visibility": "private"}
         )
