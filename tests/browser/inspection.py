@@ -29,6 +29,14 @@ _OVERFLOWING = """() => {
 }"""
 
 
+# Where a row becomes a list of its own, nothing has to be scrolled to.
+_CUT_OFF = """() => [...document.querySelectorAll(".table-box:has(.stacks)")]
+  .filter((box) => innerWidth <= 640 && box.scrollWidth > box.clientWidth)
+  .flatMap((box) => [...box.querySelectorAll("th *, td *")]
+    .filter((part) => part.getBoundingClientRect().right > box.getBoundingClientRect().right + 1)
+    .map((part) => part.outerHTML.slice(0, 120)))"""
+
+
 @dataclass
 class Inspector:
     """Listens to a page from its first request on; `faults` says what was wrong."""
@@ -60,6 +68,7 @@ class Inspector:
             f"{where}: wider than the window: {element}"
             for element in self.page.evaluate(_OVERFLOWING)
         ]
+        self.faults += [f"{where}: cut off: {part}" for part in self.page.evaluate(_CUT_OFF)]
         self._weigh(where)
 
     def _inaccessible(self) -> list[str]:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from django.core import mail
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from billing.models import Statement
 from ingest.models import Report
@@ -30,7 +30,11 @@ def addresses(slug: str) -> dict[str, str]:
         "organization": [slug],
         "members": [slug],
         "organization-settings": [slug],
+        "organization-delete": [slug],
+        "project-new": [slug],
         "project-settings": [slug, "engine"],
+        "project-visibility": [slug, "engine"],
+        "project-delete": [slug, "engine"],
         "billing": [slug],
         "billing-series": [slug],
         "billing-series-period": [slug, statement.starts_at],
@@ -38,18 +42,11 @@ def addresses(slug: str) -> dict[str, str]:
         "what-if": [slug],
         "report": [slug, "engine", report.uuid],
         "plan": [slug],
+        "plan-cancel": [slug],
         "invoices": [slug],
         "alerts": [slug],
     }
-    found = {name: _address(name, values) for name, values in wanted.items()}
-    return {name: address for name, address in found.items() if address}
-
-
-def _address(name: str, values: list[Any]) -> str:
-    try:
-        return reverse(name, args=values)
-    except NoReverseMatch:
-        return ""
+    return {name: reverse(name, args=values) for name, values in wanted.items()}
 
 
 def sign_up(visitor: Visitor, *, name: str, email: str) -> None:
@@ -64,6 +61,25 @@ def sign_up(visitor: Visitor, *, name: str, email: str) -> None:
     assert found is not None
     visitor.open(found.group())
     visitor.press("Verify the address")
+
+
+def found_organization(visitor: Visitor, name: str) -> None:
+    """Found an organization from the list of one's organizations, which has none yet."""
+    visitor.follow("New organization")
+    visitor.fill("Name", name)
+    visitor.press("Found it")
+
+
+def make_private_project(visitor: Visitor, name: str) -> str:
+    """Make the first project and return its key, which is shown this once."""
+    visitor.follow("Projects", within=TABS)
+    visitor.reads("No projects yet")
+    visitor.fill("Name", name)
+    visitor.tick("Private: only your people see it")
+    visitor.press("Make the project")
+    found = re.search(r"bencher_run_\w+", visitor.text("main"))
+    assert found is not None
+    return found.group()
 
 
 def sign_in(visitor: Visitor, customer: Customer) -> None:
@@ -105,7 +121,9 @@ def set_budget(visitor: Visitor, series: int) -> None:
 def read_statement(visitor: Visitor, *, series: int) -> None:
     """Go from the invoices to the latest statement."""
     visitor.follow("Invoices", within=TABS)
-    visitor.reads(str(series))
+    visitor.follow("Why this amount", within="tbody")
+    visitor.reads(str(series), within="section[aria-labelledby=billed]")
+    visitor.reads("SHA-256")
 
 
 def find_cause(visitor: Visitor, benchmark: str) -> None:

@@ -48,6 +48,11 @@ def test_finds_nothing_on_a_good_page(faults_of: Faults) -> None:
         ('<p style="color: red">Red</p>', "policy violated: style-src"),
         ("<script>alert(1)</script>", "policy violated: script-src"),
         ('<svg width="400" height="1"></svg>', "wider than the window"),
+        (
+            '<div class="table-box"><table class="stacks"><tr><td>'
+            f"<bdi>{'x' * 80}</bdi></table></div>",
+            "cut off",
+        ),
         ('<img alt="" src="http://elsewhere.invalid/x.png">', "asks another host"),
         (f"<!--{'x' * PAGE_BYTES}-->", "a page of"),
     ],

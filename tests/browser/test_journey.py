@@ -1,22 +1,27 @@
-"""A leader's way from signing in to a closed statement, by mouse, by keyboard, without scripts."""
+"""A leader's way from signing up to a closed statement, by mouse, by keyboard, without scripts."""
 
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
 
-from tests.browser import looks
+from billing import stripe_setup
+from tests.browser import autumn, looks
 from tests.browser.conftest import Visit
 from tests.browser.looks import Look
 from tests.browser.pages import (
     TABS,
     buy_trial,
+    find_cause,
+    found_organization,
+    make_private_project,
     read_statement,
     set_budget,
-    sign_in,
+    sign_up,
     think_better_of_it,
 )
-from tests.scenario.conftest import Customer, advance, open_period
+from tests.scenario.conftest import advance, open_period
+from tests.stripe_sandbox import Sandbox
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -34,16 +39,22 @@ def live_through_the_trial() -> None:
         pytest.param(looks.PHONE_AT_NIGHT, True, id="keyboard"),
     ],
 )
-def test_from_signing_in_to_a_statement(
-    look: Look, keyboard: bool, visit: Visit, customer: Customer
+def test_from_signing_up_to_a_statement(
+    look: Look, keyboard: bool, visit: Visit, site: str, sandbox: Sandbox
 ) -> None:
+    list(stripe_setup.run())
     leader = visit(look, keyboard=keyboard)
-    sign_in(leader, customer)
+    sign_up(leader, name="Alice", email="alice@example.com")
+    found_organization(leader, "Acme")
     buy_trial(leader)
-    customer.report(150, to=customer.private)
+    key = make_private_project(leader, "Engine")
+    for _ in range(2):
+        autumn.report(site, {"slug": "engine", "key": key}, testbed="ci", benchmarks=20)
+    find_cause(leader, "sort/64")
     leader.follow("Usage", within=TABS)
-    leader.reads("150")
+    leader.reads("40", within="#figures")
     set_budget(leader, 400)
     think_better_of_it(leader)
     live_through_the_trial()
-    read_statement(leader, series=150)
+    read_statement(leader, series=40)
+    leader.press("Sign out")

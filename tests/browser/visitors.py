@@ -102,6 +102,18 @@ class KeyboardVisitor(Visitor):
         self.page.keyboard.press("Control+a")
         self.page.keyboard.type(value)
 
+    def tick(self, label: str | re.Pattern[str]) -> None:
+        """Tab to a checkbox, or to a group of radio buttons and on by its arrows."""
+        target = self.field(label)
+        if target.get_attribute("type") != "radio":
+            self.activate(target)
+            return
+        group = self.page.locator(f"input[type=radio][name='{target.get_attribute('name')}']")
+        checked = group.and_(self.page.locator(":checked"))
+        self.tab_to(checked if checked.count() else group.first)
+        while not target.is_checked():
+            self.page.keyboard.press("ArrowDown")
+
     def tab_to(self, target: Locator) -> None:
         """Press Tab until something has the focus, visibly."""
         for _ in range(_MOST_STOPS):
