@@ -33,7 +33,7 @@ class BudgetForm(forms.Form):
     limit = forms.Field()
     thresholds = forms.TypedMultipleChoiceField(
         label="Tell the leaders at",
-        choices=[(percent, f"{percent} %") for percent in THRESHOLDS],
+        choices=[(percent, f"{percent}%") for percent in THRESHOLDS],
         coerce=int,
         required=False,
         widget=forms.CheckboxSelectMultiple,

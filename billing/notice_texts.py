@@ -126,7 +126,7 @@ def _budget_reached(notice: Notice, figures: dict[str, Any]) -> _Said:
     period = _period(notice)
     used, limit = (_of_unit(figures["unit"], figures[name]) for name in ("used", "limit"))
     return (
-        f"{figures['threshold']} % of the budget is reached",
+        f"{figures['threshold']}% of the budget is reached",
         (
             f"The budget for a period is {limit}, and {used} of it are used.",
             "Nothing is cut off: reports are accepted and counted as before.",

@@ -127,7 +127,7 @@ def _live(plan: Plan, organization: Organization, usage: Usage, *, now: datetime
     at_once: Cancellation | None = getattr(plan, "cancellation", None)
     return LivePlan(
         level=wording.level(plan),
-        status=wording.status(plan),
+        status=plan_wording.status(plan, usage.period),
         by_series=plan.level == Level.PRO,
         canceling=wording.ending(at_once) if at_once else "",
         held=plan_wording.HELD if plan.held_at else "",

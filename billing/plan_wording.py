@@ -8,9 +8,10 @@ from django.conf import settings
 from bencher import dates
 from bencher.dates import Written
 from bencher.tenancy.models import Organization
-from billing import cover, money, noticing, pricing
-from billing.models import BillingPeriod, Level, Plan, Status
+from billing import cover, money, noticing, pricing, wording
+from billing.models import METERED_STATUSES, BillingPeriod, Level, Plan, Status
 from billing.usage import Usage
+from billing.wording import Said, Tone
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,30 @@ HELD = (
 )
 
 
+def status(plan: Plan, period: BillingPeriod | None) -> Said:
+    """Say how a plan stands; of one in good standing that was canceled, that it ends."""
+    said = wording.status(plan)
+    if plan.cancel_at_period_end and said.tone is Tone.GOOD:
+        return Said("Canceled", Tone.NEUTRAL, wording.renewal(plan, period))
+    return said
+
+
 def coming(plan: Plan, organization: Organization, usage: Usage) -> tuple[Event, ...]:
     """Say what happens next, in order; empty where only people or Stripe decide that."""
     period = usage.period
     if plan.status == Status.UNPAID:
         return _refusal(organization)
-    if plan.level != Level.PRO or period is None:
+    if plan.level != Level.PRO or period is None or plan.status not in METERED_STATUSES:
         return ()
     if plan.cancel_at_period_end:
         return _end(period, organization)
+    if plan.held_at:
+        return (
+            Event(
+                dates.moment(period.ends_at), "The period ends, and is closed and charged as ever."
+            ),
+            Event(None, "The next one is opened once our staff have looked."),
+        )
     if period.kind == BillingPeriod.Kind.TRIAL:
         return (
             Event(
@@ -44,8 +60,7 @@ def coming(plan: Plan, organization: Organization, usage: Usage) -> tuple[Event,
             ),
             Event(
                 None,
-                "A month later that period is charged, once, by its count of series:"
-                f" {_priced(usage)}.",
+                f"A month later that period is charged, once, by its count: {_priced(usage)}.",
             ),
         )
     return (
@@ -62,7 +77,7 @@ def coming(plan: Plan, organization: Organization, usage: Usage) -> tuple[Event,
 def _priced(usage: Usage) -> str:
     """Say what the count of now costs in a paid period."""
     count = usage.count.billed
-    return f"{count:,} cost {money.written(pricing.amount_cents(usage.ladder, count))}"
+    return f"{count:,} series cost {money.written(pricing.amount_cents(usage.ladder, count))}"
 
 
 def _retries() -> tuple[Event, ...]:
@@ -106,7 +121,7 @@ def trial_ending(plan: Plan, usage: Usage, *, now: datetime) -> str:
     is_soon = ends_at is not None and now < ends_at <= now + noticing.TRIAL_ENDS_WITHIN
     if plan.status != Status.TRIALING or plan.cancel_at_period_end or not ends_at or not is_soon:
         return ""
-    cost = f" {_priced(usage).capitalize()} a month." if usage.ladder else ""
+    cost = f" {_priced(usage)} a month." if usage.ladder else ""
     return (
         f"The trial ends in {dates.left(now=now, until=ends_at)}. To go on, you need not do"
         f" anything.{cost} To pay nothing, cancel before then."

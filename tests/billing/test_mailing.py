@@ -45,7 +45,7 @@ FIGURES: dict[Notice.Kind, dict[str, Any]] = {
 SAYS = {
     Notice.Kind.TRIAL_ENDING: ["1 December 2026, 00:00:00 UTC", "cancel"],
     Notice.Kind.TIER_CROSSED: ["300 active series", "251–375", "$150.00"],
-    Notice.Kind.BUDGET_REACHED: ["75 %", "$150.00", "$200.00", "Nothing is cut off"],
+    Notice.Kind.BUDGET_REACHED: ["75%", "$150.00", "$200.00", "Nothing is cut off"],
     Notice.Kind.PAYMENT_FAILED: ["18 November 2026, 12:03:07 UTC"],
     Notice.Kind.STATEMENT_READY: ["ab" * 32, "$150.00", "8e03978e-40d5-43e8-bc93-6894a57f9324"],
 }

@@ -172,7 +172,7 @@ class TestWithAPlan:
         first, second = coming(page())
 
         assert first.startswith("1 December 2026, 00:00:00 UTC The trial ends")
-        assert second.endswith("charged, once, by its count of series: 0 cost $100.00.")
+        assert second.endswith("charged, once, by its count: 0 series cost $100.00.")
 
     @pytest.mark.parametrize(
         ("kind", "last"),
@@ -188,8 +188,10 @@ class TestWithAPlan:
         accounts.make_november(plan, kind=kind)
         Plan.objects.filter(pk=plan.pk).update(cancel_at_period_end=True)
 
-        ends, refused = coming(page())
+        response = page()
+        ends, refused = coming(response)
 
+        assert "Pro Canceled Canceled: the plan ends on 1 December 2026" in words(response)
         assert ends == f"1 December 2026, 00:00:00 UTC The plan ends. {last}"
         assert refused.startswith("2 December 2026, 00:00:00 UTC Private projects take no more")
 
@@ -216,7 +218,7 @@ class TestWithAPlan:
         later = words(page())
 
         assert "The trial ends in 2 days. To go on, you need not do anything." in soon
-        assert "0 cost $100.00 a month. To pay nothing, cancel before then." in soon
+        assert "0 series cost $100.00 a month. To pay nothing, cancel before then." in soon
         assert "To pay nothing" not in later
 
     @pytest.mark.parametrize("status", [Status.PAST_DUE, Status.UNPAID, Status.INCOMPLETE])
@@ -259,6 +261,14 @@ class TestWithAPlan:
         assert "take reports for another 14 days" in given_up
         assert others[0].startswith("1 December 2026")
 
+    @pytest.mark.parametrize("status", [Status.INCOMPLETE, Status.PAUSED])
+    def test_promises_nothing_while_nothing_is_counted(
+        self, acme: Organization, page: Callable[[], Any], status: Status
+    ) -> None:
+        accounts.make_november(make_plan(acme, status=status))
+
+        assert coming(page()) == []
+
     def test_says_that_it_is_held(self, plan: Plan, page: Callable[[], Any]) -> None:
         Plan.objects.filter(pk=plan.pk).update(held_at=NOV, held_why="Stripe bills another item.")
 
@@ -266,6 +276,8 @@ class TestWithAPlan:
 
         assert "Its price or its item was changed at Stripe" in text
         assert "another item" not in text, "that is for staff"
+        assert "The next one is opened once our staff have looked." in text
+        assert "the next one counts from zero" not in text
 
     @pytest.mark.parametrize("status", list(Status))
     def test_has_words_for_every_status(
