@@ -45,8 +45,8 @@ class MemberList(APIView):
         """Make the person with that address a member at once. Leaders only.
 
         Bencher sends an invitation and waits for it to be accepted. Here an account is made where
-        the address has none, and its owner sets a password with a link sent by e-mail, which is
-        still to come with the pages.
+        the address has none, and its owner chooses a password by “forgot your password”. To ask
+        before, invite people on the organization's page.
         """
         found = api_access.organization(request, organization, Permission.CREATE_ROLE)
         new = reading.body(request, JsonNewMember)
