@@ -263,6 +263,11 @@ def end_with_organization(organization: Organization, now: datetime, by: User) -
             f"{organization.slug} was not deleted: its plan has to end first, and Stripe does not"
             " answer. Nothing was changed; try again in some minutes."
         ) from error
+    except plans.ForeignSubscriptionError as error:
+        raise deletion.StillInUseError(
+            f"{organization.slug} was not deleted: its plan has to end first, and Stripe holds a"
+            " subscription for it that does not fit. Please tell the people who run this site."
+        ) from error
     try:
         at_once(plan, by=by, reason="organization deleted", now=now, deletes_organization=True)
     except PeriodEndsSoonError as error:

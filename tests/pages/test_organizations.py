@@ -181,6 +181,18 @@ class TestDeletion:
         assert Project.objects.get().deleted_at is not None
         assert browser.get(HOME).status_code == 404
 
+    def test_says_that_the_subscription_does_not_fit(
+        self, browser: Client, acme: Organization, stripe: StubStripe
+    ) -> None:
+        accounts.make_november(make_plan(acme))
+        stripe.customer_id = "cus_of_somebody_else"
+
+        response = browser.post(DELETE, {"slug": "acme"})
+
+        assert response.status_code == 409
+        assert "Stripe holds a subscription for it that does not fit." in words(response)
+        assert Organization.objects.get(pk=acme.pk).deleted_at is None
+
     def test_says_that_stripe_does_not_answer(
         self, browser: Client, acme: Organization, stripe: StubStripe
     ) -> None:
