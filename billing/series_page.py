@@ -17,8 +17,7 @@ from billing.models import BillingPeriod
 from billing.series_filters import Filters, Show
 from billing.wire import Format
 from billing.wording import Said, Tone
-from series.choices import Choices
-from series.models import Project
+from series.choices import Choices, Projects
 
 _BECAUSE = {
     Reason.SEEN: Said("Billed", Tone.GOOD),
@@ -68,7 +67,8 @@ class Choice:
     label: str
     value: str
     options: tuple[Option, ...]
-    is_typed: bool
+    # What to type; empty where one chooses.
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def series_page(
     period: BillingPeriod | None,
     periods: Sequence[BillingPeriod],
     filters: Filters,
-    projects: Sequence[Project],
+    projects: Projects,
     testbeds: Choices,
     measures: Choices,
     found: list[Explained],
@@ -262,34 +262,36 @@ def _row(organization: Organization, series: Explained) -> SeriesRow:
     )
 
 
-def _projects(filters: Filters, projects: Sequence[Project]) -> Choice:
+def _projects(filters: Filters, given: Projects) -> Choice:
     options = [
         Option(
             value=str(project.uuid) if project.deleted_at else project.slug,
             label=f"{project.name} (deleted)" if project.deleted_at else project.name,
             is_chosen=filters.project in (project.slug, str(project.uuid)),
         )
-        for project in projects
+        for project in given.projects
     ]
-    return _choice("project", "Project", filters.project, options, is_typed=False)
+    hint = "All; or a project’s slug" if given.has_more else ""
+    return _choice("project", "Project", filters.project, options, hint=hint)
 
 
 def _names(name: str, label: str, value: str, given: Choices) -> Choice:
     options = [Option(value=each, label=each, is_chosen=each == value) for each in given.names]
-    return _choice(name, label, value, options, is_typed=given.has_more)
+    hint = "All; or a whole name" if given.has_more else ""
+    return _choice(name, label, value, options, hint=hint)
 
 
-def _choice(name: str, label: str, value: str, options: list[Option], *, is_typed: bool) -> Choice:
+def _choice(name: str, label: str, value: str, options: list[Option], *, hint: str) -> Choice:
     every = Option("", "All", is_chosen=not value)
     if value and not any(option.is_chosen for option in options):
         # Asked for by its UUID, or not among the first.
         options.append(Option(value, value, is_chosen=True))
-    return Choice(name, label, value, (every, *options), is_typed)
+    return Choice(name, label, value, (every, *options), hint)
 
 
 def _listed(name: str, label: str, value: str, labels: dict[Show, str] | dict[Sort, str]) -> Choice:
     options = tuple(Option(key, text, is_chosen=key == value) for key, text in labels.items())
-    return Choice(name, label, value, options, is_typed=False)
+    return Choice(name, label, value, options, hint="")
 
 
 def _files(

@@ -11,7 +11,7 @@ from bencher.tenancy import slugs
 from series.models import Measure, Project, Testbed
 
 # More than a list on a page is good for; what is not in it can be named all the same.
-SHOWN = 100
+SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,19 @@ class Choices:
     has_more: bool
 
 
-def projects(organization_id: int) -> list[Project]:
-    """Return an organization's first projects by name, deleted ones too, and one more if any."""
+@dataclass(frozen=True, slots=True)
+class Projects:
+    """The first in the order of names, deleted ones too, and whether there are more."""
+
+    projects: tuple[Project, ...]
+    has_more: bool
+
+
+def projects(organization_id: int) -> Projects:
+    """Return an organization's projects."""
     found = Project.objects.filter(organization_id=organization_id)
-    return list(found.order_by("name", "pk")[: SHOWN + 1])
+    first = list(found.order_by("name", "pk")[: SHOWN + 1])
+    return Projects(tuple(first[:SHOWN]), has_more=len(first) > SHOWN)
 
 
 def names(model: type[Testbed | Measure], organization_id: int) -> Choices:

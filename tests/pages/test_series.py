@@ -373,6 +373,29 @@ class TestFilters:
 
         assert told in words(soup(response).select_one("[role=alert]"))
 
+    def test_too_many_to_choose_from_are_typed(
+        self,
+        engine: Project,
+        gears: Project,
+        browser: Client,
+        now: datetime,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("series.choices.SHOWN", 1)
+        make_report(engine, "a", at=now - HOUR, testbed="lab")
+        make_report(gears, "b", at=now - HOUR, testbed="ci")
+
+        page = soup(browser.get(f"{SERIES}?project=gears&testbed=ci"))
+
+        assert {
+            str(field["name"]): (field["value"], field["placeholder"])
+            for field in page.select("input[placeholder]")
+        } == {
+            "project": ("gears", "All; or a project’s slug"),
+            "testbed": ("ci", "All; or a whole name"),
+        }
+        assert [words(name) for name in page.select("table.series th bdi")][0::2] == ["b"]
+
     def test_names_of_others_find_nothing(
         self, charlie: User, engine: Project, browser: Client, now: datetime
     ) -> None:
