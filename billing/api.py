@@ -43,7 +43,7 @@ def _usage(organization: Organization, used: Usage) -> JsonUsage:
     by_series = used.plan is None or used.plan.level == Level.PRO
     plan = (
         plan_answers.of(organization, used.plan, used.period, with_card=False)
-        if used.plan and used.period
+        if used.plan
         else None
     )
     return JsonUsage(

@@ -15,11 +15,15 @@ def of(
 ) -> JsonPlan:
     """Return a plan with its current period; the last one where none is open.
 
+    An older plan has no ladder, so no tiers and a unit amount of 0; its periods are those of its
+    metrics.
+
     With `with_card` Stripe is asked for the card. Where it does not answer, or there is none, the
     card is a placeholder, for Bencher's clients demand one.
     """
     shown = period or plan.periods.order_by("-starts_at").first()
     tiers = [_tier(tier) for tier in shown.tiers] if shown else []
+    bounds = shown or plan.metrics_periods.order_by("-starts_at").first()
     return JsonPlan(
         organization=organization.uuid,
         customer=_customer(organization),
@@ -27,8 +31,8 @@ def of(
         unit_amount=(tiers[0].flat_amount or tiers[0].unit_amount or 0) if tiers else 0,
         tiers=tiers,
         created=plan.started_at,
-        current_period_start=shown.starts_at if shown else plan.started_at,
-        current_period_end=shown.ends_at if shown else plan.synced_at,
+        current_period_start=bounds.starts_at if bounds else plan.started_at,
+        current_period_end=bounds.ends_at if bounds else plan.synced_at,
         status=plan.status,
         cancel_at_period_end=plan.cancel_at_period_end,
         card=_card(plan) if with_card else JsonCard(),

@@ -9,9 +9,9 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from bencher.tenancy.models import Organization, User
-from billing.models import BillingPeriod, Level, Plan, Status
+from billing.models import BillingPeriod, Level, MetricsPeriod, Plan, Status
 from series.models import Visibility
-from tests.factories import NOV, make_plan, make_project, make_project_key, make_user_key
+from tests.factories import DEC, NOV, make_plan, make_project, make_project_key, make_user_key
 from tests.pages import accounts
 from tests.pages.reading import soup, words
 
@@ -194,3 +194,27 @@ class TestOffPro:
         usage = get(client, make_user_key(alice)).json()
 
         assert (usage["kind"], usage["active_series"]) == ("cloud_metered", None)
+
+    def test_an_older_plan_has_the_period_of_its_metrics(
+        self, acme: Organization, alice: User, client: Client
+    ) -> None:
+        plan = make_plan(acme)
+        Plan.objects.filter(pk=plan.pk).update(level=Level.TEAM)
+        MetricsPeriod.objects.create(
+            organization=acme,
+            plan=plan,
+            stripe_subscription_id=plan.stripe_subscription_id,
+            starts_at=NOV,
+            ends_at=DEC,
+            metered_from=NOV,
+        )
+
+        usage = get(client, make_user_key(alice)).json()
+
+        shown = {name: usage["plan"][name] for name in ("level", "tiers", "current_period_start")}
+        assert shown == {
+            "level": "team",
+            "tiers": [],
+            "current_period_start": "2026-11-01T00:00:00Z",
+        }
+        assert usage["plan"]["current_period_end"] == usage["end_time"] == "2026-12-01T00:00:00Z"
