@@ -11,8 +11,8 @@ from django.template.loader import render_to_string
 from django.test import Client
 
 from bencher.tenancy.models import Organization, User
-from billing import stripe_links
-from billing.models import Notice, Statement
+from billing import reachability, stripe_links
+from billing.models import Notice, Plan, Statement, Status
 from series.models import Project, Visibility
 from tests.factories import DEC, NOV, make_plan, make_project
 from tests.pages import accounts, people_pages
@@ -63,6 +63,15 @@ def _report() -> str:
     return f"/organizations/acme/projects/engine/reports/{uuid}/"
 
 
+def _with_trouble(acme: Organization, now: datetime) -> None:
+    """Let a payment have failed, staff have to look, and Stripe not answer."""
+    plan = make_plan(acme, status=Status.PAST_DUE)
+    Plan.objects.filter(pk=plan.pk).update(held_at=now, held_why="another price")
+    accounts.make_november(plan)
+    accounts.make_invoice(acme, "open", created=NOV, status="open", amount_remaining=10000)
+    reachability.note_failure()
+
+
 PAGES: list[Any] = [
     *people_pages.PAGES,
     pytest.param(("GET", "/sign-in/", None, _without_a_plan, 200), id="sign-in"),
@@ -72,6 +81,7 @@ PAGES: list[Any] = [
     pytest.param(("GET", BILLING, "alice", _with_everything, 200), id="usage"),
     pytest.param(("GET", PLAN, "alice", _without_a_plan, 200), id="no-plan"),
     pytest.param(("GET", PLAN, "alice", _with_everything, 200), id="plan"),
+    pytest.param(("GET", PLAN, "alice", _with_trouble, 200), id="plan-in-trouble"),
     pytest.param(("GET", CANCEL, "alice", _with_everything, 200), id="plan-cancel"),
     pytest.param(("GET", INVOICES, "alice", _without_a_plan, 200), id="no-invoices"),
     pytest.param(("GET", INVOICES, "alice", _with_everything, 200), id="invoices"),
