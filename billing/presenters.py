@@ -81,6 +81,7 @@ class Curls:
     """How a program asks for what the page shows, as commands to copy."""
 
     usage: str
+    growth: str
     series: str
     statements: str
 
@@ -171,6 +172,7 @@ def frame(organization: Organization, *, which: Period, by: By, base_url: str) -
         by_links=shares.links(which, by),
         curls=Curls(
             usage=_curl(f"{api}/usage"),
+            growth=_curl(f"{api}/usage/growth"),
             series=_curl(f"{api}/usage/series?period={asked}"),
             statements=_curl(f"{api}/statements"),
         ),

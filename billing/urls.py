@@ -4,6 +4,7 @@ from django.urls import path
 
 from billing import alert_views, checkout_views, invoice_views, plan_views, thin_webhooks, views
 from billing.api import UsageDetail
+from billing.growth_api import UsageGrowth
 from billing.plan_api import CheckoutList, PlanDetail
 from billing.runner_minutes_api import RunnerMinutesList
 from billing.series_api import UsageSeries, UsageSimulation
@@ -64,6 +65,7 @@ api = [
     path("organizations/<str:organization>/plan", PlanDetail.as_view()),
     path("organizations/<str:organization>/runner-minutes", RunnerMinutesList.as_view()),
     path("organizations/<str:organization>/usage", UsageDetail.as_view(), name="usage"),
+    path("organizations/<str:organization>/usage/growth", UsageGrowth.as_view()),
     path("organizations/<str:organization>/usage/series", UsageSeries.as_view()),
     path("organizations/<str:organization>/usage/simulation", UsageSimulation.as_view()),
     path("organizations/<str:organization>/statements", StatementList.as_view()),

@@ -1,6 +1,6 @@
 """Usage and plans as Bencher's clients read them; amounts in cents unless said otherwise."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -107,6 +107,51 @@ class JsonUsage(msgspec.Struct):
     runner_minutes: int | None = None
     tier: JsonBand | None = None
     estimate_cents: int | None = None
+
+
+class JsonDay(msgspec.Struct):
+    """A period's count at the end of a UTC day; null where it was not counted yet."""
+
+    day: date
+    active_series: int | None
+
+
+class JsonProjection(msgspec.Struct):
+    """What a running period may end with; `docs/metering.md` has the method."""
+
+    least_series: int
+    most_series: int
+    least_cents: int
+    most_cents: int
+
+
+class JsonEarlier(msgspec.Struct):
+    """The closed period that ended when the current one began."""
+
+    start_time: datetime
+    end_time: datetime
+    active_series: int
+    amount_cents: int
+    days: list[JsonDay]
+
+
+class JsonGrowth(msgspec.Struct, kw_only=True):
+    """How the current period's count grew; null is what only a period before could tell.
+
+    `new_series` are those of the count that the period before does not have, `missing_series` those
+    of it that have not come back.
+    """
+
+    organization: UUID
+    start_time: datetime
+    end_time: datetime
+    counted_at: datetime
+    active_series: int
+    days: list[JsonDay]
+    new_series: int | None
+    missing_series: int | None
+    projection: JsonProjection | None
+    previous: JsonEarlier | None
 
 
 class Format(StrEnum):

@@ -21,6 +21,7 @@ from tests.factories import (
     make_plan,
     make_project,
     make_project_key,
+    make_user_key,
     report_body,
 )
 from tests.pages import accounts
@@ -298,8 +299,44 @@ class TestCurl:
         assert all('-H "Authorization: Bearer $BENCHER_API_KEY"' in command for command in commands)
         assert [command.rsplit(" ", 1)[1].strip('"') for command in commands] == [
             f"{api}/usage",
+            f"{api}/usage/growth",
             f"{api}/usage/series?period=current",
         ]
+
+
+class TestApi:
+    def test_says_the_same_as_the_page(
+        self, plan: Plan, alice: User, client: Client, page: Callable[..., Any]
+    ) -> None:
+        headers = {"authorization": f"Bearer {make_user_key(alice)}"}
+
+        growth = client.get("/v0/organizations/acme/usage/growth", headers=headers).json()
+
+        table = {row[0]: row[1] for row in rows(page(), "growth")[1:]}
+        days = [(day["day"], str(day["active_series"])) for day in growth["days"]]
+        assert days == [(f"2026-11-{day:02}", table[f"{day} Nov"]) for day in range(1, 19)]
+        assert (growth["active_series"], growth["new_series"], growth["missing_series"]) == (
+            8,
+            5,
+            4,
+        )
+        assert growth["projection"] == {
+            "least_series": 8,
+            "most_series": 16,
+            "least_cents": 10000,
+            "most_cents": 10000,
+        }
+        assert (growth["previous"]["active_series"], len(growth["previous"]["days"])) == (7, 31)
+
+    def test_without_a_plan_has_a_count_and_nothing_to_compare(
+        self, charlie: User, client: Client
+    ) -> None:
+        headers = {"authorization": f"Bearer {make_user_key(charlie)}"}
+
+        growth = client.get("/v0/organizations/globex/usage/growth", headers=headers).json()
+
+        assert (growth["active_series"], growth["days"]) == (0, [])
+        assert (growth["projection"], growth["previous"]) == (None, None)
 
 
 class TestRefresh:

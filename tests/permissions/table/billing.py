@@ -11,7 +11,13 @@ _PLAN = f"{_PATH}/plan"
 
 ROWS = [
     Row(method="get", path=_PATH + path, scope=Scope.ORGANIZATION, needs="manage")
-    for path in ("/usage/series", "/usage/simulation", "/statements", "/statements/{statement}")
+    for path in (
+        "/usage/growth",
+        "/usage/series",
+        "/usage/simulation",
+        "/statements",
+        "/statements/{statement}",
+    )
 ] + [
     # The organization has no plan: whoever may ask is told so.
     Row(
