@@ -42,7 +42,7 @@ TABS = (
     Tab("Usage", "billing"),
     Tab("Series", "billing-series", frozenset({"billing-series-period", "report"})),
     Tab("What if", "what-if"),
-    Tab("Plan", "plan"),
+    Tab("Plan", "plan", frozenset({"plan-cancel"})),
     Tab("Invoices", "invoices", frozenset({"statement"})),
     Tab("Alerts", "alerts"),
     Tab("Projects", "organization", _OF_PROJECTS, for_members=True),

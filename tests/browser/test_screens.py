@@ -23,7 +23,6 @@ PICTURES = {
     "billing": "billing",
     "billing-series": "series",
     "statement": "statement",
-    "what-if": "what-if",
     "plan": "plan",
     "invoices": "invoices",
     "alerts": "alerts",
@@ -32,15 +31,19 @@ PICTURES = {
 
 @pytest.mark.skipif("SCREENS" not in os.environ, reason="Pictures are taken by `make screens`.")
 def test_take_screens(acme: Customer, visit: Visit) -> None:
-    User.objects.filter(email=acme.leader["leader"]).update(is_staff=True, is_superuser=True)
+    leader = User.objects.filter(email=acme.leader["leader"])
     with autumn.stopped():
         for scheme in looks.SCHEMES:
+            leader.update(is_staff=False, is_superuser=False)
             visitor = visit(Look(WIDE, scheme))
-            take(visitor, "/sign-in/", name="sign-in", scheme=scheme)
+            take(visitor, reverse("sign-up"), name="sign-up", scheme=scheme)
             sign_in(visitor, acme)
             for page, address in addresses(acme.slug).items():
                 if page in PICTURES:
                     take(visitor, address, name=PICTURES[page], scheme=scheme)
+            what_if = reverse("what-if", args=[acme.slug])
+            take(visitor, f"{what_if}?add=140", name="what-if", scheme=scheme)
+            leader.update(is_staff=True, is_superuser=True)
             take(visitor, reverse("admin:index"), name="admin", scheme=scheme)
 
 
