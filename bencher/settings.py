@@ -73,6 +73,8 @@ STRIPE_IS_SANDBOX = urlsplit(STRIPE_API_BASE).hostname in ("127.0.0.1", "localho
 # Mail. Where no server is named, notices are written to the worker's output.
 _email = env.dj_email_url("EMAIL_URL", "console://")
 DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", "billing@localhost")
+# Where customers write who want Team or Enterprise; not shown where it is empty.
+CONTACT_EMAIL: str = env.str("CONTACT_EMAIL", "")
 
 # Shown to whoever signs up; empty where there are no terms beyond what the page says.
 TERMS_URL: str = env.str("TERMS_URL", "")

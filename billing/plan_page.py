@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
+
 from bencher import dates
 from bencher.dates import Written
 from bencher.tenancy.models import Organization
@@ -84,6 +86,8 @@ class PlanPage:
     owed: OwedShown | None
     # Why nothing can be bought or changed right now; empty where it can.
     unreachable: str
+    # Whom to ask about plans that nobody buys by a click; may be empty.
+    contact: str
 
 
 def plan_page(
@@ -108,6 +112,7 @@ def plan_page(
         examples=price_table.examples(ladder),
         has_customer=has_customer,
         owed=invoice_page.owed(owed) if usage.plan and usage.plan.status in _OWING else None,
+        contact=settings.CONTACT_EMAIL,
         unreachable="" if is_reachable else plan_wording.unreachable(usage.plan),
     )
 

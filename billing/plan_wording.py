@@ -132,8 +132,8 @@ def unreachable(plan: Plan | None) -> str:
     """Say that Stripe does not answer, what is right all the same, and what has to wait."""
     waits = "canceling, resuming and payment" if plan else "subscribing"
     return (
-        "Stripe does not answer at the moment. The figures here are our own and are right; reports"
-        f" are accepted and counted as ever. Only {waits} must wait until it answers."
+        "The figures here are our own and are right; reports are accepted and counted as ever."
+        f" Only {waits} must wait until it answers."
     )
 
 

@@ -84,8 +84,18 @@ class TestWithoutAPlan:
         assert "250 series cost $100.00; 251 cost $150.00. All of them are priced by" in text
         assert "501 series cost 501 × $0.40 = $200.40: each of them counts" in text
 
-    def test_names_the_plans_that_are_not_sold_by_a_click(self, page: Callable[[], Any]) -> None:
-        assert "Team and Enterprise" in words(soup(page()).find("dl", class_="plans"))
+    @pytest.mark.parametrize("contact", ["", "sales@bencher.example"])
+    def test_names_the_plans_that_are_not_sold_by_a_click(
+        self, page: Callable[[], Any], settings: Settings, contact: str
+    ) -> None:
+        settings.CONTACT_EMAIL = contact
+
+        plans = soup(page()).select_one("dl.plans")
+
+        assert plans is not None
+        assert "Team and Enterprise" in words(plans)
+        links = [str(link["href"]) for link in plans.select("a")]
+        assert links == ([f"mailto:{contact}"] if contact else [])
 
     def test_offers_no_second_trial(
         self, acme: Organization, alice: User, page: Callable[[], Any]
