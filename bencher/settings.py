@@ -105,6 +105,10 @@ EMAIL_FILE_PATH = _email["EMAIL_FILE_PATH"]
 EMAIL_TIMEOUT = 20
 
 INSTALLED_APPS = [
+    # Before ours, which put other pages for staff in the place of theirs.
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "bencher",
     "bencher.tenancy",
     "series",
@@ -118,9 +122,6 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
-    "allauth",
-    "allauth.account",
-    "allauth.mfa",
     "django_guid",
     "django_htmx",
     "rest_framework",

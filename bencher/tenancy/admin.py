@@ -2,13 +2,17 @@
 
 from typing import TYPE_CHECKING, Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth import admin as auth_admin
+from django.db import transaction
 from django.http import HttpRequest
 
 from bencher import clock
 from bencher.read_only_admin import AnyAdmin, ReadOnlyAdmin
-from bencher.tenancy import slugs
+from bencher.reasoned_action import action
+from bencher.tenancy import lost_factor, slugs
 from bencher.tenancy.forms import UserCreateForm, UserUpdateForm
 from bencher.tenancy.models import Invitation, Membership, Organization, User, UserKey
 
@@ -27,6 +31,7 @@ class UserAdmin(_UserAdmin):
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser")
     search_fields = ("email", "name", "slug", "uuid")
+    actions = (action(lost_factor.REMOVE),)
     ordering = ("email",)
     readonly_fields = ("uuid", "slug", "created_at", "last_login")
     show_full_result_count = False
@@ -41,13 +46,46 @@ class UserAdmin(_UserAdmin):
     )
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Add what the form does not ask for."""
+        """Add what the form does not ask for; another address is still to be verified."""
         if not change:
             obj.slug = slugs.free_slug(
                 obj.name, taken=lambda slug: User.objects.filter(slug=slug).exists()
             )
             obj.created_at = clock.now()
-        super().save_model(request, obj, form, change)
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            if "email" in form.changed_data:
+                # In its place: the old one must not sign in any more.
+                EmailAddress.objects.filter(user=obj).delete()
+                EmailAddress.objects.create(user=obj, email=obj.email, primary=True)
+
+
+# Theirs would let staff verify and write anything, without a reason.
+for _model in (EmailAddress, Authenticator):
+    admin.site.unregister(_model)
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(ReadOnlyAdmin):
+    """Addresses of people, and those that are to take their place."""
+
+    list_display = ("email", "user", "primary", "verified")
+    list_filter = ("primary", "verified")
+    search_fields = ("email",)
+    list_select_related = ("user",)
+    ordering = ("email",)
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin):
+    """Apps, passkeys and recovery codes; their secrets are not shown."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    search_fields = ("user__email",)
+    list_select_related = ("user",)
+    ordering = ("user__email", "type")
+    fields = ("user", "type", "created_at", "last_used_at")
 
 
 @admin.register(Organization)

@@ -1,5 +1,9 @@
 """Staff add users, change them and their passwords, and say who belongs where."""
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.contrib.admin.models import LogEntry
+from django.core.mail import EmailMessage
 from django.test import Client
 
 from bencher.tenancy.models import Membership, Role, User
@@ -68,6 +72,82 @@ class TestUsers:
         page = desk.get(f"/admin/tenancy/user/{dora.pk}/change/").content.decode()
 
         assert dora.password.rpartition("$")[2] not in page
+
+
+class TestAddresses:
+    def test_that_staff_change_are_still_to_be_verified(
+        self, desk: Client, mailoutbox: list[EmailMessage]
+    ) -> None:
+        dora = factories.make_user("dora")
+        form = {"email": "dora@new.example", "name": "Dora", "is_active": "on"}
+
+        desk.post(f"/admin/tenancy/user/{dora.pk}/change/", form)
+
+        (address,) = EmailAddress.objects.filter(user=dora)
+        assert (address.email, address.primary, address.verified) == (
+            "dora@new.example",
+            True,
+            False,
+        )
+        old, new = (
+            Client().post("/sign-in/", {"login": login, "password": factories.PASSWORD})
+            for login in ("dora@example.com", "dora@new.example")
+        )
+        assert old.status_code == 200
+        assert new["Location"] == "/account/email/sent/"
+        assert mailoutbox[-1].to == ["dora@new.example"]
+
+    def test_stay_verified_where_something_else_is_changed(self, desk: Client) -> None:
+        dora = factories.make_user("dora")
+        form = {"email": dora.email, "name": "Dora Two", "is_active": "on"}
+
+        desk.post(f"/admin/tenancy/user/{dora.pk}/change/", form)
+
+        assert EmailAddress.objects.get(user=dora).verified
+
+    def test_are_looked_at_only(self, desk: Client) -> None:
+        dora = factories.make_user("dora")
+        address = EmailAddress.objects.get(user=dora)
+
+        assert desk.get("/admin/account/emailaddress/").status_code == 200
+        page = desk.post(f"/admin/account/emailaddress/{address.pk}/change/", {})
+        assert page.status_code == 403
+
+
+class TestSecondFactors:
+    def test_show_no_secret(self, desk: Client) -> None:
+        factor = Authenticator.objects.create(
+            user=factories.make_user("dora"), type="totp", data={"secret": "xyzzy"}
+        )
+
+        for page in ("", f"{factor.pk}/change/"):
+            response = desk.get(f"/admin/mfa/authenticator/{page}")
+            assert response.status_code == 200
+            assert "xyzzy" not in response.content.decode()
+
+    def test_are_taken_away_with_a_reason(
+        self, desk: Client, mailoutbox: list[EmailMessage]
+    ) -> None:
+        dora = factories.make_user("dora")
+        for kind in ("totp", "recovery_codes"):
+            Authenticator.objects.create(user=dora, type=kind, data={})
+        asked = {"action": "remove_second_factor", "_selected_action": [dora.pk]}
+
+        page = soup(desk.post("/admin/tenancy/user/", asked))
+        assert "Be sure that it is the owner who asks" in words(page)
+        assert Authenticator.objects.count() == 2
+        shown = {
+            str(field["name"]): str(field.get("value", ""))
+            for field in page.select("#content form input[type=hidden]")
+        }
+        desk.post(
+            "/admin/tenancy/user/", {**shown, **asked, "step": "act", "reason": "called back"}
+        )
+
+        assert not Authenticator.objects.exists()
+        assert "Reason: called back" in LogEntry.objects.latest("pk").change_message
+        (mail,) = mailoutbox
+        assert (mail.to, mail.subject) == ([dora.email], "Your second factor was taken away")
 
 
 class TestMemberships:

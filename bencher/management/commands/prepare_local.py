@@ -112,6 +112,8 @@ Ready at {url} (sandbox payments; Ctrl-C stops everything)
   staff    {STAFF}  password {password}  at {url}/admin/
   billing  {url}/organizations/{project.organization.slug}/billing/
 
+Mails, such as those with links to new passwords, are printed here too.
+
 Post a report to the private project {project.slug}:
 
   curl {url}/v0/projects/{project.slug}/reports \\
