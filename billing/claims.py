@@ -83,6 +83,7 @@ class Attempt:
 # One stream for each customer and meter: Stripe refuses a second call in flight, and a later value
 # must not overtake an earlier one. What a dead sender left half sent goes first, then closing
 # events: an invoice waits for them. Where the first waits for its next attempt, all of them do.
+# A batch takes from as many streams as it can, since only streams are sent side by side.
 _QUEUE = f"""
 SELECT id, place FROM (
     SELECT id, row_number() OVER stream AS place,
@@ -96,7 +97,7 @@ SELECT id, place FROM (
 ) queue
 WHERE place <= %(of_a_stream)s
   AND (waits_until IS NULL OR waits_until <= statement_timestamp())
-ORDER BY closing DESC, since, place
+ORDER BY closing DESC, place, since
 LIMIT %(batch)s
 """  # noqa: S608 - a constant of this module
 

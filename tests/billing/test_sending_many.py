@@ -72,36 +72,37 @@ def fill(shop: Sandbox) -> None:
 
 
 def test_many_events_are_sent_once_each_in_order_and_not_too_fast(
-    shop: Sandbox, fake_time: FakeTime
+    shop: Sandbox, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A machine that is busy may leave a call without an answer; it is repeated at once.
+    monkeypatch.setattr(claims, "_backoff", lambda _: 0.0)
     fill(shop)
 
     sent = outbox.send(gateway.connect(), per_second=PER_SECOND)
 
-    assert sent == outbox.Sent(delivered=EVENTS)
-    calls = meter_calls(shop)
-    assert len(calls) == EVENTS
-    assert {call.status for call in calls} == {200}
-    stored = MeterEvent.objects.values_list("identifier", "value")
-    assert Counter((call.params["identifier"], _value(call)) for call in calls) == Counter(stored)
+    assert sent.delivered == EVENTS
     assert not MeterEvent.objects.filter(sent_at=None).exists()
-    _check_order(calls)
-    _check_closing_first(calls)
+    taken = [call for call in meter_calls(shop) if call.applied and call.status in (0, 200)]
+    stored = MeterEvent.objects.values_list("identifier", "value")
+    assert len(taken) == EVENTS
+    assert Counter((call.params["identifier"], _value(call)) for call in taken) == Counter(stored)
+    _check_order(taken)
+    _check_closing_first(taken)
     _check_pace(fake_time)
 
 
-def _check_order(calls: list[Any]) -> None:
+def _check_order(taken: list[Any]) -> None:
     streams: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for call in calls:
+    for call in taken:
         customer = call.params["payload"]["stripe_customer_id"]
         streams[customer, call.params["event_name"]].append(int(call.params["timestamp"]))
     assert len(streams) == CUSTOMERS + CLOSING
     assert all(stamps == sorted(stamps) for stamps in streams.values())
 
 
-def _check_closing_first(calls: list[Any]) -> None:
+def _check_closing_first(taken: list[Any]) -> None:
     closing = set(MeterEvent.objects.filter(reason="close").values_list("identifier", flat=True))
-    first_batch = {call.params["identifier"] for call in calls[: claims.BATCH]}
+    first_batch = {call.params["identifier"] for call in taken[: claims.BATCH]}
     assert len(closing) == CLOSING
     assert closing <= first_batch
 
@@ -109,7 +110,7 @@ def _check_closing_first(calls: list[Any]) -> None:
 def _check_pace(fake_time: FakeTime) -> None:
     """Check that no two calls were let go closer than the limit has it, across all batches."""
     waits = sorted(fake_time.waits)
-    assert len(waits) == EVENTS
+    assert len(waits) >= EVENTS
     # What a float of some seconds can be off by.
     assert all(after - before >= 1 / PER_SECOND - 1e-9 for before, after in pairwise(waits))
 
