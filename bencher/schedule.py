@@ -39,6 +39,10 @@ def beat_schedule(*, sweep_at: time) -> dict[str, dict[str, Any]]:
             "task": "billing.tasks.nightly_prune",
             "schedule": after_sweep(_PRUNE_AFTER_MINUTES),
         },
+        "expired sign-ins": {
+            "task": "bencher.tenancy.tasks.nightly_expiry",
+            "schedule": after_sweep(_PRUNE_AFTER_MINUTES),
+        },
         "pre-close": {"task": "billing.tasks.pre_close", **_EVERY_MINUTE},
         "close": {"task": "billing.tasks.close_periods", **_EVERY_MINUTE},
         "follow Stripe": {"task": "billing.tasks.sync_plans", **_EVERY_MINUTE},

@@ -101,6 +101,7 @@ NAMES_NOBODY = {
         "billing_budget.unit",
         "billing_checkout.level",
         "billing_checkout.state",
+        "billing_drift.meter",
         "billing_drift.reason",
         "billing_metererrorreport.type",
         "billing_metererrorsample.code",
@@ -186,7 +187,7 @@ NAMES_NOBODY = {
         "tenancy_userkey.prefix",
     },
     "signed, and removed as a whole": {"django_session.session_data"},
-    "attempts counted by hash, id or network address, gone within the hour": {
+    "attempts counted by hash, id or network address, gone by the next night": {
         "bencher_cache.cache_key",
         "bencher_cache.value",
     },
