@@ -7,7 +7,7 @@ from datetime import datetime
 from bencher import dates
 from bencher.dates import Written
 from billing import money, pricing, usage
-from billing.models import Budget, Plan, Statement, Status
+from billing.models import BillingPeriod, Budget, Plan, Statement, Status
 from billing.projection import Projection
 from billing.usage import Usage
 from billing.usage_page import Change
@@ -119,7 +119,7 @@ def following(used: Usage) -> str:
         return said
     if plan.status == Status.PAUSED:
         return ""
-    if plan.status == Status.TRIALING:
+    if period.kind == BillingPeriod.Kind.TRIAL:
         return (
             f"The trial ends at {end}. Each month after it is charged when it has ended; at this"
             f" count that would be {money.written(full)}."

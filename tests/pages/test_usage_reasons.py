@@ -278,6 +278,18 @@ class TestStates:
 
         assert (words(button), button["href"]) == (label, f"{PAGE}plan/")
 
+    def test_a_period_that_was_a_trial_is_not_charged_whatever_the_status_is_by_now(
+        self, plan: Plan, page: Callable[..., Any]
+    ) -> None:
+        plan.periods.filter(starts_at=NOV).update(kind=BillingPeriod.Kind.TRIAL)
+        Plan.objects.filter(pk=plan.pk).update(status=Status.PAST_DUE)
+
+        text = words(page())
+
+        assert "Payment overdue" in text
+        assert "The trial ends at 1 December 2026" in text
+        assert "this one is charged" not in text
+
     def test_while_stripe_is_down_figures_are_shown_and_the_price_explained(
         self, charlie: User, browser_of: Browsers, stripe: StubStripe
     ) -> None:
