@@ -1,6 +1,7 @@
 """Invoices beside statements: each alone and both together, in pages and as a file."""
 
 import csv
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -98,9 +99,12 @@ class TestRows:
                 "$150.00",
                 "$28.50",
                 "Paid",
-                f"Invoice {statement.pk} at Stripe PDF of invoice {statement.pk}",
+                "Why this amount for 1 Oct – 1 Nov 2026"
+                f" Invoice {statement.pk} at Stripe PDF of invoice {statement.pk}",
             ]
         ]
+        why = soup(browser.get(PAGE)).find("a", href=re.compile(f"/statements/{statement.uuid}/"))
+        assert why is not None
 
     def test_finds_a_drafts_statement_by_its_lines(
         self, browser: Client, acme: Organization, statement: Statement
