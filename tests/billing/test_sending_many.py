@@ -76,6 +76,8 @@ def test_many_events_are_sent_once_each_in_order_and_not_too_fast(
 ) -> None:
     # A machine that is busy may leave a call without an answer; it is repeated at once.
     monkeypatch.setattr(claims, "_backoff", lambda _: 0.0)
+    # Fewer than there are customers and meters, so that closing values are not in it by chance.
+    monkeypatch.setattr(claims, "BATCH", CUSTOMERS + CLOSING - 2)
     fill(shop)
 
     sent = outbox.send(gateway.connect(), per_second=PER_SECOND)
