@@ -139,7 +139,7 @@ MIDDLEWARE = [
     # Sets Content-Length too: without it gunicorn answers in chunks.
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "bencher.page_parts.ReloadWhenSignedOut",
+    "bencher.partials.ReloadWhenSignedOut",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",

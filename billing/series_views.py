@@ -6,7 +6,6 @@ from datetime import datetime
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, HttpResponseBase
-from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -61,8 +60,12 @@ def series(
         total=total,
         now=now,
     )
-    part = "_series_results" if partials.is_enough(request) else "series_list"
-    return render(request, f"billing/{part}.html", {"page": page})
+    return partials.render(
+        request,
+        {"page": page},
+        page="billing/series_list.html",
+        part="billing/_series_results.html",
+    )
 
 
 @never_cache

@@ -7,11 +7,10 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from bencher import clock
+from bencher import clock, partials
 from bencher.tenancy import access
 from bencher.tenancy.access import SignedInRequest
 from bencher.tenancy.models import Organization
@@ -58,11 +57,12 @@ def _current(
         runner_minute_cents=prices.runner_minute_cents() if used.runner_minutes else None,
         now=now,
     )
-    by_htmx = request.headers.get("HX-Request")
-    template = "billing/_figures.html" if by_htmx else "billing/usage_detail.html"
-    response = render(request, template, {"page": page, "frame": around})
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+    return partials.render(
+        request,
+        {"page": page, "frame": around},
+        page="billing/usage_detail.html",
+        part="billing/_figures.html",
+    )
 
 
 def _chosen(choices: type[Choice], asked: str | None, default: Choice) -> Choice:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, QueryDict
-from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -48,8 +47,9 @@ def what_if(request: SignedInRequest, organization: str) -> HttpResponse:
         is_trailing=within.is_trailing,
         errors=errors,
     )
-    template = "_what_if" if partials.is_enough(request) else "what_if"
-    return render(request, f"billing/{template}.html", {"page": page})
+    return partials.render(
+        request, {"page": page}, page="billing/what_if.html", part="billing/_what_if.html"
+    )
 
 
 def _simulated(
