@@ -1,10 +1,17 @@
-"""Admin pages for rows that staff may look at and nobody may touch."""
+"""Admin lists that stay fast however long they are, and rows that nobody may touch."""
 
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.urls import URLPattern, path
 
+from bencher import list_export, prefix_search, spreadsheets
+from bencher.capped_paginator import CappedPaginator
 from bencher.reasoned_action import is_permitted, verb_of
 
 if TYPE_CHECKING:
@@ -14,27 +21,86 @@ else:  # Only the type checker knows them as generic.
     AnyAdmin, AnyInline = admin.ModelAdmin, admin.TabularInline
 
 
-class _Untouchable:
-    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
-        """Refuse: rows are made by the system."""
-        return False
+class PreparedList(ChangeList):
+    """Lets its admin look up together what its rows show beside their own columns."""
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: rows are changed by the system, if at all."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: rows are kept."""
-        return False
+    def get_results(self, request: HttpRequest) -> None:
+        """Prepare the rows of the page."""
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        lists: Any = self.model_admin
+        lists.prepare(self.result_list)
 
 
-class ReadOnlyAdmin(_Untouchable, AnyAdmin):
-    """Lists and shows rows; neither adds nor changes nor deletes them."""
+class LongListAdmin(AnyAdmin):
+    """A list that counts no further than it must, is searched by an index, and can be exported.
+
+    `search_fields` are columns with an index; the text decides which of them: `prefix_search`.
+    """
 
     # One count for the page numbers is enough; a second one of the whole table is not.
     show_full_result_count = False
+    paginator = CappedPaginator
     list_per_page = 50
-    change_form_template = "admin/read_only_change_form.html"
+    change_list_template = "admin/long_change_list.html"
+    change_form_template = "admin/acting_change_form.html"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Say beside the search box what can be searched for."""
+        super().__init_subclass__(**kwargs)
+        kinds = prefix_search.kinds_of(map(str, cls.search_fields))
+        cls.search_help_text = f"From its beginning: {', '.join(kinds)}" if kinds else ""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Keep the rows that the text finds; none where no column can hold such a text."""
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        rows = self.model._default_manager.order_by()
+        found = [
+            rows.filter(**lookup).values("pk")
+            for lookup in prefix_search.lookups(text, self.search_fields)
+        ]
+        if not found:
+            return queryset.none(), False
+        # By key: a join to many rows neither repeats one nor hides the index.
+        return queryset.filter(pk__in=found[0].union(*found[1:]) if found[1:] else found[0]), False
+
+    def prepare(self, rows: list[Any]) -> None:
+        """Look up together what these rows show beside their own columns."""
+
+    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
+        """Use a list that prepares its rows."""
+        return PreparedList
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the export of the list."""
+        name = f"{self.opts.app_label}_{self.opts.model_name}_export"
+        own = [path("export/", self.admin_site.admin_view(self.export), name=name)]
+        return own + super().get_urls()
+
+    def export(self, request: HttpRequest) -> StreamingHttpResponse:
+        """Answer with the list as CSV, with the filters, search and order of the address."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        # The page that was looked at is none of its filters.
+        query = request.GET.copy()
+        query.pop(PAGE_VAR, None)
+        request.GET = query  # type: ignore[assignment]
+        try:
+            rows = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters as error:
+            raise BadRequest("The address names a filter that this list does not have.") from error
+        return StreamingHttpResponse(
+            list_export.csv(self, self.get_list_display(request), rows),
+            content_type=spreadsheets.CSV_TYPE,
+            headers={
+                "Content-Disposition": f'attachment; filename="{self.opts.model_name}.csv"',
+                "Cache-Control": "no-store",
+            },
+        )
 
     def change_view(
         self,
@@ -58,6 +124,24 @@ class ReadOnlyAdmin(_Untouchable, AnyAdmin):
             for name, found in offered.items()
             if (verb := verbs[name]) is None or is_permitted(request, verb)
         }
+
+
+class _Untouchable:
+    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
+        """Refuse: rows are made by the system."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: rows are changed by the system, if at all."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: rows are kept."""
+        return False
+
+
+class ReadOnlyAdmin(_Untouchable, LongListAdmin):
+    """Lists and shows rows; neither adds nor changes nor deletes them."""
 
 
 class ReadOnlyInline(_Untouchable, AnyInline):

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -28,6 +27,7 @@ from billing import (
     plan_admin,  # noqa: F401 - registers itself
     plan_panel,
     plan_verbs,
+    search,
     tiles,
 )
 from billing.models import (
@@ -53,27 +53,10 @@ from billing.models import (
 from billing.overview import PlanOverview
 from series import expiry
 
-OF_ORGANIZATION = (
-    "organization__slug",
-    "organization__name",
-    "organization__billing_customer__stripe_customer_id",
-)
 NOTHING = "–"
+OF_ORGANIZATION = search.OF_ORGANIZATION
 
 staff_site.show_first(tiles.front)
-
-
-class PlanChangeList(ChangeList):
-    """Counts the plans of one page of the list together."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        """Attach its overview to each row."""
-        super().get_results(request)
-        plans: list[Any] = list(self.result_list)
-        found = overview.of_plans([plan.pk for plan in plans])
-        for plan in plans:
-            plan.overview = found.get(plan.pk)
-        self.result_list = plans
 
 
 @admin.register(Plan)
@@ -96,10 +79,18 @@ class PlanAdmin(ReadOnlyAdmin):
         admin_filters.Standing,
         "level",
         "status",
+        admin_filters.Trial,
+        admin_filters.Usage,
+        admin_filters.Posted,
+        admin_filters.Differs,
         ("held_at", admin.EmptyFieldListFilter),
     )
     list_select_related = ("organization",)
-    search_fields = (*OF_ORGANIZATION, "stripe_subscription_id")
+    search_fields = (
+        *OF_ORGANIZATION,
+        "stripe_subscription_id",
+        "periods__verification__stripe_invoice_id",
+    )
     actions = plan_verbs.ALL
     change_form_template = "admin/billing/plan/change_form.html"
 
@@ -128,9 +119,11 @@ class PlanAdmin(ReadOnlyAdmin):
         plans: QuerySet[Plan] = super().get_queryset(request)
         return plans.annotate(drifting=Subquery(unresolved.values("reason")[:1]))
 
-    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
-        """Use the list that counts all of its rows at once."""
-        return PlanChangeList
+    def prepare(self, rows: list[Any]) -> None:
+        """Count the plans of a page together."""
+        found = overview.of_plans([plan.pk for plan in rows])
+        for plan in rows:
+            plan.overview = found.get(plan.pk)
 
     def period(self, plan: Plan) -> str:
         """Show the current period."""
@@ -188,7 +181,7 @@ class BillingCustomerAdmin(ReadOnlyAdmin):
 
     list_display = ("stripe_customer_id", "organization", "created_at")
     list_select_related = ("organization",)
-    search_fields = ("stripe_customer_id", "organization__slug", "organization__name")
+    search_fields = ("stripe_customer_id", "organization__slug", "organization__uuid")
 
 
 @admin.register(Checkout)
@@ -216,7 +209,7 @@ class BillingPeriodAdmin(ReadOnlyAdmin):
     list_display = ("organization", "starts_at", "ends_at", "kind", "basis", "state")
     list_filter = (admin_filters.Due, "state", "kind", "basis")
     list_select_related = ("organization",)
-    search_fields = ("stripe_subscription_id", *OF_ORGANIZATION)
+    search_fields = ("plan__stripe_subscription_id", *OF_ORGANIZATION)
     actions = (period_verbs.recount, period_verbs.close_now)
 
 
@@ -239,14 +232,32 @@ class StatementAdmin(ReadOnlyAdmin):
         "kind",
         "series",
         "amount",
+        "settlement",
         "closed_at",
     )
-    list_filter = ("kind",)
+    list_filter = ("kind", ("settlements__agrees", admin.BooleanFieldListFilter))
     list_select_related = ("organization",)
-    search_fields = ("stripe_subscription_id", *OF_ORGANIZATION)
+    search_fields = (
+        "uuid",
+        "period__plan__stripe_subscription_id",
+        "settlements__stripe_invoice_id",
+        *OF_ORGANIZATION,
+    )
+    date_hierarchy = "closed_at"
     inlines = (SettlementInline,)
     readonly_fields = ("evidence", "lines")
     actions = (period_verbs.propose,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Statement]:
+        """Look up the settlements of a page together."""
+        statements: QuerySet[Statement] = super().get_queryset(request)
+        return statements.prefetch_related("settlements")
+
+    @admin.display(description="settlement")
+    def settlement(self, statement: Statement) -> str:
+        """Show whether the invoice agrees, by the last of its settlements."""
+        settled = sorted(statement.settlements.all(), key=lambda one: one.settled_at)
+        return str(settled[-1]) if settled else NOTHING
 
     @admin.display(description="evidence")
     def evidence(self, statement: Statement) -> str:
@@ -284,7 +295,8 @@ class StatementLineAdmin(ReadOnlyAdmin):
         "last_seen_at",
     )
     list_filter = ("billed",)
-    search_fields = ("statement__organization__slug", "first_report_uuid", "last_report_uuid")
+    search_fields = ("statement__uuid", "statement__organization__slug")
+    sortable_by = ()
 
 
 @admin.register(Settlement)
@@ -304,7 +316,7 @@ class SettlementAdmin(ReadOnlyAdmin):
     list_select_related = ("statement", "statement__organization")
     search_fields = (
         "stripe_invoice_id",
-        "statement__stripe_subscription_id",
+        "statement__period__plan__stripe_subscription_id",
         *(f"statement__{field}" for field in OF_ORGANIZATION),
     )
 
@@ -474,7 +486,7 @@ class MeterErrorReportAdmin(ReadOnlyAdmin):
         "failure",
     )
     list_filter = ("type", ("handled_at", admin.EmptyFieldListFilter))
-    search_fields = ("event_id", "samples__identifier", "samples__organization__slug")
+    search_fields = ("event_id", "samples__organization__slug")
     inlines = (MeterErrorSampleInline,)
 
 
@@ -483,8 +495,13 @@ class WebhookReceiptAdmin(ReadOnlyAdmin):
     """What Stripe told us."""
 
     list_display = ("event_id", "type", "object_id", "received_at", "handled_at", "failure")
-    list_filter = ("type", ("handled_at", admin.EmptyFieldListFilter))
-    search_fields = ("event_id", "object_id")
+    list_filter = (
+        admin_filters.WebhookType,
+        ("handled_at", admin.EmptyFieldListFilter),
+        ("failure", admin.EmptyFieldListFilter),
+    )
+    search_fields = ("event_id", "subject_id")
+    sortable_by = ()
     actions = (event_verbs.handle_again,)
 
 
@@ -501,4 +518,5 @@ class ScheduledRunAdmin(ReadOnlyAdmin):
     """What beat started, and how it went."""
 
     list_display = ("name", "started_at", "finished_at", "result", "failure")
-    list_filter = ("name",)
+    list_filter = ("name", ("failure", admin.EmptyFieldListFilter))
+    date_hierarchy = "started_at"

@@ -2,15 +2,27 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 
 from bencher import clock
-from billing.models import BillingPeriod, Status
+from billing.models import (
+    METERED_STATUSES,
+    BillingPeriod,
+    Drift,
+    Freeze,
+    Level,
+    MeterEvent,
+    Status,
+)
+
+Condition = Callable[[datetime], Q]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +30,7 @@ class Choice:
     """One of a filter's choices: how it is called and which rows it keeps, as of an instant."""
 
     label: str
-    rows: Callable[[datetime], Q]
+    rows: Condition
 
 
 def by_choice(
@@ -36,6 +48,44 @@ def by_choice(
 
     ByChoice.title, ByChoice.parameter_name = title, parameter
     return ByChoice
+
+
+def _trial_ends_within(length: timedelta) -> Condition:
+    return lambda now: Q(
+        status=Status.TRIALING, trial_ends_at__gte=now, trial_ends_at__lt=now + length
+    )
+
+
+def _is_over_first_band(now: datetime) -> Q:
+    last = MeterEvent.objects.filter(
+        customer__organization=OuterRef("organization"),
+        meter=MeterEvent.Meter.ACTIVE_SERIES,
+        period=OuterRef("pk"),
+    ).order_by("-timestamp")
+    over = BillingPeriod.objects.filter(
+        plan=OuterRef("pk"), starts_at__lte=now, ends_at__gt=now
+    ).annotate(last=Subquery(last.values("value")[:1]))
+    return Q(Exists(over.filter(last__gt=Cast(KT("tiers__0__up_to"), BigIntegerField()))))
+
+
+def _not_posted_for(hours: int) -> Condition:
+    def condition(now: datetime) -> Q:
+        posted = MeterEvent.objects.filter(
+            organization=OuterRef("organization"), counted_at__gt=now - timedelta(hours=hours)
+        )
+        metered = Q(ended_at=None, level=Level.PRO, status__in=METERED_STATUSES)
+        return metered & ~Q(Exists(posted))
+
+    return condition
+
+
+def _of_type(beginning: str) -> Condition:
+    return lambda _: Q(type__startswith=beginning)
+
+
+_OWN = {"organization": OuterRef("organization")}
+_EXISTS_DRIFT = Q(Exists(Drift.objects.filter(resolved_at=None, **_OWN)))
+_EXISTS_FREEZE = Q(Exists(Freeze.objects.filter(ended_at=None, **_OWN)))
 
 
 Standing = by_choice(
@@ -58,5 +108,48 @@ Due = by_choice(
             "ended and not closed",
             lambda now: Q(state=BillingPeriod.State.OPEN, ends_at__lte=now),
         ),
+    },
+)
+Trial = by_choice(
+    title="trial",
+    parameter="trial",
+    choices={
+        "ending": Choice("ends within a week", _trial_ends_within(timedelta(days=7))),
+        "running": Choice("runs", lambda _: Q(status=Status.TRIALING)),
+    },
+)
+Usage = by_choice(
+    title="usage",
+    parameter="usage",
+    choices={
+        "over": Choice("over the first band, as stored last", _is_over_first_band),
+    },
+)
+Posted = by_choice(
+    title="posted",
+    parameter="posted",
+    choices={
+        f"not-for-{hours}h": Choice(f"not for {hours} hours", _not_posted_for(hours))
+        for hours in (2, 26, 50)
+    },
+)
+Differs = by_choice(
+    title="drift",
+    parameter="drift",
+    choices={
+        "yes": Choice("figures differ", lambda _: _EXISTS_DRIFT),
+        "frozen": Choice("billing frozen", lambda _: _EXISTS_FREEZE),
+    },
+)
+WebhookType = by_choice(
+    title="type",
+    parameter="about",
+    choices={
+        name: Choice(label, _of_type(name))
+        for name, label in {
+            "customer.subscription.": "subscriptions",
+            "invoice.": "invoices",
+            "checkout.session.": "checkouts",
+        }.items()
     },
 )

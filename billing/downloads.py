@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from django.http import StreamingHttpResponse
 
+from bencher import spreadsheets
 from bencher.tenancy.models import Organization
 from billing import explaining, exporting
 from billing.explaining import Subject, Wanted
@@ -27,7 +28,7 @@ def answer(
     return response
 
 
-_TYPES = {Format.CSV: exporting.CSV_TYPE}
+_TYPES = {Format.CSV: spreadsheets.CSV_TYPE}
 _ENDINGS = {Format.CSV: "csv", Format.NDJSON: "ndjson", Format.EVIDENCE: "evidence.ndjson"}
 
 

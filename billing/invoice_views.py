@@ -9,7 +9,7 @@ from django.utils.http import content_disposition_header, urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from bencher import clock, dates
+from bencher import clock, dates, spreadsheets
 from bencher.tenancy import access
 from bencher.tenancy.access import SignedInRequest
 from billing import exporting, invoice_page
@@ -55,7 +55,7 @@ def download(request: SignedInRequest, organization: str) -> HttpResponse:
     name = f"{found.slug}-invoices.csv"
     return HttpResponse(
         exporting.table_as_csv(invoice_page.COLUMNS, map(invoice_page.cells, rows)),
-        content_type=exporting.CSV_TYPE,
+        content_type=spreadsheets.CSV_TYPE,
         headers={"Content-Disposition": content_disposition_header(True, name) or "attachment"},
     )
 

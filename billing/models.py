@@ -677,6 +677,13 @@ class Settlement(models.Model):
                 name="one_settlement_per_statement_and_invoice",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["stripe_invoice_id"],
+                opclasses=["varchar_pattern_ops"],
+                name="settlements_by_invoice",
+            ),
+        ]
 
     def __str__(self) -> str:
         return "agrees" if self.agrees else self.difference
@@ -800,6 +807,12 @@ class WebhookReceipt(models.Model):
         indexes = [
             models.Index(
                 fields=["received_at"], condition=Q(handled_at=None), name="webhooks_to_handle"
+            ),
+            # What was told of a subscription, in order.
+            models.Index(
+                fields=["subject_id", "received_at"],
+                opclasses=["varchar_pattern_ops", "timestamptz_ops"],
+                name="webhooks_by_subject",
             ),
         ]
 

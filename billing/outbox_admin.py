@@ -7,15 +7,10 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from bencher.read_only_admin import ReadOnlyAdmin
-from billing import event_verbs
+from billing import event_verbs, search
 from billing.models import TO_SEND, MeterEvent, MetricsPeriod, RunnerMinutes
 
 State = MeterEvent.State
-_OF_ORGANIZATION = (
-    "organization__slug",
-    "organization__name",
-    "organization__billing_customer__stripe_customer_id",
-)
 _UNSENT = Q(sent_at=None)
 # As `MeterEvent.state` has it.
 _STATES = {
@@ -63,8 +58,9 @@ class MeterEventAdmin(ReadOnlyAdmin):
     )
     list_filter = (StateFilter, "reason", "meter", ("missing_at", admin.EmptyFieldListFilter))
     list_select_related = ("organization",)
-    search_fields = ("identifier", *_OF_ORGANIZATION)
+    search_fields = ("identifier", *search.OF_ORGANIZATION)
     readonly_fields = ("state",)
+    sortable_by = ()
     actions = (event_verbs.send_again, event_verbs.hold, event_verbs.let_go)
 
     @admin.display(description="state")
@@ -85,7 +81,7 @@ class MetricsPeriodAdmin(ReadOnlyAdmin):
 
     list_display = ("organization", "starts_at", "ends_at", "metered_from")
     list_select_related = ("organization",)
-    search_fields = ("stripe_subscription_id", *_OF_ORGANIZATION)
+    search_fields = ("plan__stripe_subscription_id", *search.OF_ORGANIZATION)
 
 
 @admin.register(RunnerMinutes)
@@ -94,4 +90,4 @@ class RunnerMinutesAdmin(ReadOnlyAdmin):
 
     list_display = ("organization", "runner", "minutes", "start_time", "received_at")
     list_select_related = ("organization",)
-    search_fields = ("runner", "idempotency_key", *_OF_ORGANIZATION)
+    search_fields = search.OF_ORGANIZATION

@@ -3,18 +3,13 @@
 from django.contrib import admin
 
 from bencher.read_only_admin import ReadOnlyAdmin
+from billing import search
 from billing.models import (
     Cancellation,
     EarlierSubscription,
     Freeze,
     Release,
     SecondSubscription,
-)
-
-_OF_PLAN = (
-    "plan__organization__slug",
-    "plan__organization__name",
-    "plan__stripe_subscription_id",
 )
 
 
@@ -34,7 +29,7 @@ class CancellationAdmin(ReadOnlyAdmin):
     )
     list_filter = (("finished_at", admin.EmptyFieldListFilter),)
     list_select_related = ("plan", "plan__organization", "requested_by")
-    search_fields = _OF_PLAN
+    search_fields = search.OF_PLAN
 
     @admin.display(description="organization")
     def organization(self, cancellation: Cancellation) -> str:
@@ -57,7 +52,7 @@ class ReleaseAdmin(ReadOnlyAdmin):
         "released_at",
     )
     list_select_related = ("plan", "plan__organization", "released_by")
-    search_fields = _OF_PLAN
+    search_fields = search.OF_PLAN
 
     @admin.display(description="organization")
     def organization(self, release_: Release) -> str:
@@ -80,7 +75,7 @@ class SecondSubscriptionAdmin(ReadOnlyAdmin):
     )
     list_filter = (("taken_back_at", admin.EmptyFieldListFilter), "for_staff")
     list_select_related = ("organization",)
-    search_fields = ("stripe_subscription_id", "organization__slug", "organization__name")
+    search_fields = ("stripe_subscription_id", "organization__slug", "organization__uuid")
 
 
 @admin.register(EarlierSubscription)
@@ -89,7 +84,7 @@ class EarlierSubscriptionAdmin(ReadOnlyAdmin):
 
     list_display = ("stripe_subscription_id", "organization", "noted_at")
     list_select_related = ("organization",)
-    search_fields = ("stripe_subscription_id", "organization__slug", "organization__name")
+    search_fields = ("stripe_subscription_id", "organization__slug", "organization__uuid")
 
 
 @admin.register(Freeze)
@@ -99,4 +94,4 @@ class FreezeAdmin(ReadOnlyAdmin):
     list_display = ("organization", "reason", "begun_by", "begun_at", "ended_by", "ended_at")
     list_filter = (("ended_at", admin.EmptyFieldListFilter),)
     list_select_related = ("organization", "begun_by", "ended_by")
-    search_fields = ("organization__slug", "organization__name")
+    search_fields = search.OF_ORGANIZATION

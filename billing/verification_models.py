@@ -49,6 +49,11 @@ class Verification(models.Model):
                 condition=models.Q(done_at=None),
                 name="verifications_to_go_on_with",
             ),
+            models.Index(
+                fields=["stripe_invoice_id"],
+                opclasses=["varchar_pattern_ops"],
+                name="verifications_by_invoice",
+            ),
         ]
 
     def __str__(self) -> str:

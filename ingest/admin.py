@@ -22,6 +22,7 @@ class ReportAdmin(ReadOnlyAdmin):
     list_filter = ("adapter",)
     list_select_related = ("organization", "project", "testbed")
     search_fields = ("uuid", "organization__slug", "project__slug")
+    sortable_by = ()
     fields = (
         "uuid",
         "organization",
@@ -46,5 +47,5 @@ class BranchAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "slug", "project", "created_at", "archived_at")
     list_select_related = ("project",)
-    search_fields = ("name", "slug", "uuid", "project__slug")
+    search_fields = ("uuid", "project__slug")
     fields = ("name", "slug", "uuid", "project", "created_at", "modified_at", "archived_at")

@@ -29,7 +29,7 @@ class ProjectAdmin(ReadOnlyAdmin):
     list_display = ("name", "slug", "organization", "visibility", "created_at", "deleted_at")
     list_filter = ("visibility",)
     list_select_related = ("organization",)
-    search_fields = ("name", "slug", "uuid", "organization__slug", "organization__name")
+    search_fields = ("slug", "uuid", "organization__slug", "organization__uuid")
     inlines = (ProjectChangeInline,)
     fields = (
         "name",
@@ -70,7 +70,7 @@ class ProjectKeyAdmin(ReadOnlyAdmin):
 
     list_display = ("prefix", "name", "project", "created_at", "expires_at", "revoked_at")
     list_select_related = ("project",)
-    search_fields = ("prefix", "name", "project__slug", "uuid")
+    search_fields = ("prefix", "project__slug", "uuid")
     fields = (
         "prefix",
         "name",
@@ -89,7 +89,7 @@ class DimensionAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "slug", "project", "created_at", "archived_at")
     list_select_related = ("project",)
-    search_fields = ("name", "slug", "uuid", "project__slug")
+    search_fields = ("uuid", "project__slug")
     fields = ("name", "slug", "uuid", "project", "created_at", "modified_at", "archived_at")
 
 
@@ -99,7 +99,7 @@ class MeasureAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "units", "slug", "project", "created_at", "archived_at")
     list_select_related = ("project",)
-    search_fields = ("name", "slug", "uuid", "project__slug")
+    search_fields = ("uuid", "project__slug")
     fields = (
         "name",
         "units",

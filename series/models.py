@@ -48,6 +48,12 @@ class Project(models.Model):
                 name="project_visibility_is_known",
             ),
         ]
+        indexes = [
+            # For searches of staff by its beginning; the unique one has no order for that.
+            models.Index(
+                fields=["slug"], opclasses=["varchar_pattern_ops"], name="projects_by_slug"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from bencher import clock
-from bencher.read_only_admin import AnyAdmin, ReadOnlyAdmin
+from bencher.read_only_admin import LongListAdmin, ReadOnlyAdmin
 from bencher.reasoned_action import action
 from bencher.tenancy import lost_factor, slugs
 from bencher.tenancy.forms import UserCreateForm, UserUpdateForm
@@ -23,18 +23,17 @@ else:  # Only the type checker knows it as generic.
 
 
 @admin.register(User)
-class UserAdmin(_UserAdmin):
+class UserAdmin(LongListAdmin, _UserAdmin):
     """People, who sign in with an e-mail address."""
 
     add_form = UserCreateForm
     form = UserUpdateForm
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser")
-    search_fields = ("email", "name", "slug", "uuid")
+    search_fields = ("email", "slug", "uuid")
     actions = (action(lost_factor.REMOVE),)
     ordering = ("email",)
     readonly_fields = ("uuid", "slug", "created_at", "last_login")
-    show_full_result_count = False
     fieldsets = (
         (None, {"fields": ("email", "name", "password")}),
         ("What they may do", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
@@ -93,8 +92,13 @@ class OrganizationAdmin(ReadOnlyAdmin):
     """Customers. They are founded by `manage.py add_organization`, with their leader."""
 
     list_display = ("name", "slug", "private_until", "created_at", "deleted_at")
-    search_fields = ("name", "slug", "uuid", "billing_customer__stripe_customer_id")
-    ordering = ("name",)
+    search_fields = (
+        "slug",
+        "uuid",
+        "memberships__user__email",
+        "billing_customer__stripe_customer_id",
+        "plans__stripe_subscription_id",
+    )
     fields = (
         "name",
         "slug",
@@ -107,17 +111,15 @@ class OrganizationAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Membership)
-class MembershipAdmin(AnyAdmin):
+class MembershipAdmin(LongListAdmin):
     """Who belongs to which organization, and as what."""
 
     list_display = ("user", "organization", "role", "created_at")
     list_filter = ("role",)
     list_select_related = ("user", "organization")
-    search_fields = ("user__email", "organization__slug", "organization__name")
+    search_fields = ("user__email", "organization__slug", "organization__uuid")
     autocomplete_fields = ("user", "organization")
     readonly_fields = ("created_at", "modified_at")
-    show_full_result_count = False
-    list_per_page = 50
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         """Add what the form does not ask for."""
@@ -144,7 +146,7 @@ class InvitationAdmin(ReadOnlyAdmin):
         "revoked_at",
     )
     list_select_related = ("organization",)
-    search_fields = ("email", "organization__slug", "organization__name")
+    search_fields = ("email", "organization__slug", "organization__uuid")
     fields = (
         "email",
         "organization",
@@ -166,7 +168,7 @@ class UserKeyAdmin(ReadOnlyAdmin):
 
     list_display = ("prefix", "name", "user", "created_at", "expires_at", "revoked_at")
     list_select_related = ("user",)
-    search_fields = ("prefix", "name", "user__email", "uuid")
+    search_fields = ("prefix", "user__email", "uuid")
     fields = (
         "prefix",
         "name",

@@ -63,6 +63,12 @@ class Organization(models.Model):
                 name="slug_of_living_organization_is_unique",
             ),
         ]
+        indexes = [
+            # For searches of staff by its beginning; the unique one has no order for that.
+            models.Index(
+                fields=["slug"], opclasses=["varchar_pattern_ops"], name="organizations_by_slug"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
