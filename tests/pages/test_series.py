@@ -408,7 +408,9 @@ class TestFilters:
         assert "Theirs" not in words(response)
         assert "bunker" not in words(response)
         for query in (f"project={theirs.uuid}", "project=theirs", "testbed=bunker"):
-            assert listed(browser.get(f"{SERIES}?{query}")) == []
+            found = browser.get(f"{SERIES}?{query}")
+            assert listed(found) == []
+            assert "Acme has no" in words(soup(found).select_one("[role=alert]"))
 
 
 class TestComparing:
