@@ -14,6 +14,8 @@ SLUG, EMAIL, ID, KEY = "slug", "email", "UUID", "key"
 
 _STRIPE_ID = re.compile(r"([a-z]+)_\w*", re.ASCII)
 
+_WORDS = {SLUG: "slug", EMAIL: "e-mail address", ID: "UUID", KEY: "key"}
+
 # By a column's name, the kinds of text that it holds.
 _KINDS = {
     "slug": {SLUG},
@@ -46,8 +48,9 @@ def kind_of(text: str) -> str:
 
 
 def kinds_of(columns: Iterable[str]) -> list[str]:
-    """Return what can be searched for in columns, each once."""
-    return list(dict.fromkeys(kind for column in columns for kind in sorted(_holds(column))))
+    """Return what can be searched for in columns, in words, each once."""
+    kinds = dict.fromkeys(kind for column in columns for kind in sorted(_holds(column)))
+    return [_WORDS.get(kind, f"{kind}_…") for kind in kinds]
 
 
 def lookups(text: str, columns: Iterable[str]) -> Iterator[dict[str, object]]:

@@ -40,6 +40,7 @@ class LongListAdmin(AnyAdmin):
 
     # One count for the page numbers is enough; a second one of the whole table is not.
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = CappedPaginator
     list_per_page = 50
     change_list_template = "admin/long_change_list.html"

@@ -183,6 +183,8 @@ CACHES = {
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+# Of the admin's own pages; the others write dates by bencher.dates.
+FORMAT_MODULE_PATH = "bencher.formats"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static-collected"

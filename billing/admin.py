@@ -107,9 +107,8 @@ class PlanAdmin(ReadOnlyAdmin):
             return super().change_view(request, object_id, form_url, extra_context)
         before = plan_panel.place(request.GET.dict())
         panel = plan_panel.of(plan, now=clock.now(), before=before)
-        return super().change_view(
-            request, object_id, form_url, {"panel": panel, **(extra_context or {})}
-        )
+        shown = {"panel": panel, "subtitle": f"{plan.organization}: {plan}"}
+        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Plan]:
         """Note which organizations have figures that differ."""

@@ -1,0 +1,1 @@
+"""How Django writes dates where no presenter does: in the admin."""
