@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 
 from bencher.tenancy.models import User
+from billing.models import Plan
 from tests.browser import autumn, looks, pictures
 from tests.browser.conftest import Visit
 from tests.browser.looks import WIDE, Look, Scheme
@@ -44,7 +45,18 @@ def test_take_screens(acme: Customer, visit: Visit) -> None:
             what_if = reverse("what-if", args=[acme.slug])
             take(visitor, f"{what_if}?add=140", name="what-if", scheme=scheme)
             leader.update(is_staff=True, is_superuser=True)
-            take(visitor, reverse("admin:index"), name="admin", scheme=scheme)
+            for name, address in of_staff(acme.slug).items():
+                take(visitor, address, name=f"admin-{name}", scheme=scheme)
+
+
+def of_staff(slug: str) -> dict[str, str]:
+    """Return the addresses of the staff's pages that are shown, by name."""
+    plan = Plan.objects.get(organization__slug=slug)
+    return {
+        "front": reverse("admin:index"),
+        "plans": reverse("admin:billing_plan_changelist"),
+        "plan": reverse("admin:billing_plan_change", args=[plan.pk]),
+    }
 
 
 def take(visitor: Visitor, address: str, *, name: str, scheme: Scheme) -> None:
