@@ -3,6 +3,7 @@
 
 import os
 import sys
+from contextlib import AbstractContextManager
 
 
 def main() -> int:
@@ -15,8 +16,16 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bencher.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    with audit_of(sys.argv[1] if len(sys.argv) > 1 else ""):
+        execute_from_command_line(sys.argv)
     return 0
+
+
+def audit_of(command: str) -> AbstractContextManager[None]:
+    """Return the context in which the audit records what a command changes."""
+    from bencher import auditing
+
+    return auditing.by_command(command)
 
 
 def embedded(arguments: list[str]) -> int:

@@ -1,15 +1,36 @@
 """The Celery app and what beat runs when."""
 
 import os
+from contextlib import AbstractContextManager
+from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, task_postrun, worker_init
+from celery.signals import beat_init, task_postrun, task_prerun, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bencher.settings")
 
 app = Celery("bencher")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+_audits: dict[str, AbstractContextManager[None]] = {}
+
+
+@task_prerun.connect
+def begin_audit(task_id: str, task: Any, **_: object) -> None:
+    """Have the audit record what a task changes as changed by it."""
+    from bencher import auditing
+
+    _audits[task_id] = auditing.context(program=task.name)
+    _audits[task_id].__enter__()
+
+
+@task_postrun.connect
+def end_audit(task_id: str, **_: object) -> None:
+    """Leave what `begin_audit` entered."""
+    audit = _audits.pop(task_id, None)
+    if audit is not None:
+        audit.__exit__(None, None, None)
 
 
 @task_postrun.connect

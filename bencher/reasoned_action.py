@@ -23,7 +23,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from bencher import clock
+from bencher import auditing, clock
 from bencher.tenancy.models import User
 
 MAX_LENGTH = 300
@@ -162,7 +162,12 @@ def _act(request: HttpRequest, verb: Verb, rows: Sequence[Any], form: _Form) -> 
     for row in rows:
         asked = Asked(request.user, form.cleaned_data["reason"], clock.now(), form.values() or {})
         try:
-            done = verb.act(row, asked)
+            with auditing.context(
+                program=verb.name,
+                why=asked.reason,
+                organization=getattr(row, "organization_id", None),
+            ):
+                done = verb.act(row, asked)
         except verb.anticipated as error:
             messages.error(request, f"{row}: {error}")
             continue

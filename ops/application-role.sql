@@ -11,4 +11,7 @@ REVOKE UPDATE, DELETE ON billing_statement, billing_statementline, billing_settl
 GRANT UPDATE (project_name, testbed_name, benchmark_name, measure_name)
     ON billing_statementline TO :"role";
 GRANT UPDATE (why) ON billing_correction TO :"role";
+-- The audit is written by triggers with their owner's rights, and by nobody else.
+REVOKE INSERT, UPDATE, DELETE ON bencher_change FROM :"role";
+GRANT UPDATE (why) ON bencher_change TO :"role";
 REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM :"role";

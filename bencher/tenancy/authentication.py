@@ -7,7 +7,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from bencher import clock
+from bencher import auditing, clock
 from bencher.tenancy import keys
 from bencher.tenancy.models import User, UserKey
 
@@ -34,6 +34,7 @@ class UserKeyAuthentication(BaseAuthentication):
         key = keys.find(UserKey, text, now=clock.now(), related=("user",))
         if key is None or not key.user.is_active:
             raise AuthenticationFailed("This user key is unknown, revoked or expired.")
+        auditing.add(user=key.user.pk)
         return key.user, key
 
     def authenticate_header(self, request: Request) -> str:

@@ -23,6 +23,7 @@ from django.db import transaction
 from django.db.models import CharField, Q, QuerySet, Value
 from django.db.models.functions import Cast, Coalesce, Concat
 
+from bencher.models import Change
 from bencher.tenancy import deletion, slugs
 from bencher.tenancy.models import Invitation, Membership, Organization, Role, User, UserKey
 
@@ -275,12 +276,23 @@ def _memberships_beside_others(user: User) -> QuerySet[Membership]:
 
 _LOG = blank("admin log entries", _logged, object_repr="", change_message="")
 
+
+def _audited(subject: Subject) -> QuerySet[Change]:
+    itself = Q(relation=subject._meta.db_table, row=str(subject.pk))
+    if isinstance(subject, Organization):
+        itself |= Q(organization=subject.pk)
+    return Change.objects.filter(itself)
+
+
+_WHY = blank("reasons in the audit", _audited, why="")
+
 register(
     Organization,
     _Deletion(),
     remove("memberships", lambda of: Membership.objects.filter(organization=of)),
     remove("invitations", lambda of: Invitation.objects.filter(organization=of)),
     _LOG,
+    _WHY,
     blank(
         "organizations",
         lambda of: Organization.objects.filter(pk=of.pk),
@@ -306,6 +318,7 @@ register(
         "permissions of staff", lambda of: User.user_permissions.through.objects.filter(user=of)
     ),
     _LOG,
+    _WHY,
     blank(
         "users",
         lambda of: User.objects.filter(pk=of.pk),

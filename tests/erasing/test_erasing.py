@@ -30,6 +30,7 @@ CANARY = "zanzibar"
 
 # Every column that the canary was put into.
 OF_ORGANIZATION = {
+    "bencher_change.why",
     "billing_statementline.benchmark_name",
     "billing_statementline.measure_name",
     "billing_statementline.project_name",
@@ -94,6 +95,7 @@ OF_BOTH = {
 # Why a column of ours can't name anybody. A new one is put here, or into the world above.
 NAMES_NOBODY = {
     "one of a few words": {
+        "bencher_change.kind",
         "mfa_authenticator.type",
         "billing_billingperiod.basis",
         "billing_billingperiod.kind",
@@ -122,6 +124,8 @@ NAMES_NOBODY = {
         "tenancy_membership.role",
     },
     "an id, or made of ids": {
+        "bencher_change.request",
+        "bencher_change.row",
         "billing_webhookreceipt.event_id",
         "billing_billingcustomer.stripe_customer_id",
         "billing_billingperiod.stripe_price_id",
@@ -157,6 +161,8 @@ NAMES_NOBODY = {
         "django_session.session_key",
     },
     "figures, or sentences of figures and ids": {
+        "bencher_change.after",
+        "bencher_change.before",
         "billing_billingperiod.tiers",
         "billing_budget.thresholds",
         "billing_drift.differences",
@@ -192,6 +198,9 @@ NAMES_NOBODY = {
         "bencher_cache.value",
     },
     "of the software": {
+        "bencher_change.program",
+        "bencher_change.relation",
+        "bencher_change.role",
         "billing_senderlease.paused_why",
         "auth_group.name",
         "auth_permission.codename",

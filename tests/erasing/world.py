@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from djstripe import models as mirror
 
-from bencher import clock
+from bencher import auditing, clock
 from bencher.tenancy import invitations, members
 from bencher.tenancy.models import Invitation, Role, User
 from billing import close
@@ -175,13 +175,15 @@ class World:
             idempotency_key=f"{slug}-1",
             received_at=self.now,
         )
-        Freeze.objects.create(
-            organization=self.organization,
-            reason=f"{self.organization.name} disputes it",
-            begun_at=self.now,
-            ended_why=f"settled with {slug}",
-            ended_at=self.now,
-        )
+        why = f"{self.organization.name} disputes it"
+        with auditing.context(why=why, organization=self.organization.pk):
+            Freeze.objects.create(
+                organization=self.organization,
+                reason=why,
+                begun_at=self.now,
+                ended_why=f"settled with {slug}",
+                ended_at=self.now,
+            )
         Release.objects.create(plan=self.plan, reason=f"({slug})", released_at=self.now)
         staff = _staff()
         Correction.objects.create(

@@ -12,6 +12,7 @@ from django.db import IntegrityError, ProgrammingError, connection, connections,
 from psycopg import sql
 
 from bencher import clock
+from bencher.models import Change
 from billing import close, gauges, reconcile, sweep
 from billing.models import BillingPeriod, Settlement, Statement
 from tests.billing.conftest import make_subscriber, report
@@ -96,6 +97,14 @@ ATTACKS = [
     " AS $$ BEGIN RETURN NEW; END $$",
     "ALTER TABLE series_last_seen DISABLE TRIGGER USER",
     "DELETE FROM django_migrations",
+    "INSERT INTO bencher_change SELECT * FROM bencher_change",
+    "UPDATE bencher_change SET after = before",
+    "DELETE FROM bencher_change",
+    "TRUNCATE bencher_change",
+    "ALTER TABLE bencher_change DISABLE TRIGGER USER",
+    "DROP TRIGGER billing_plan_is_audited ON billing_plan",
+    "CREATE OR REPLACE FUNCTION bencher_audit() RETURNS trigger LANGUAGE plpgsql"
+    " AS $$ BEGIN RETURN NULL; END $$",
 ]
 
 
@@ -104,6 +113,8 @@ def test_it_does_its_work_and_cannot_falsify_what_is_closed(statement: Statement
     (checked,) = reconcile.run(now=clock.now())
     assert checked.figures is not None
     assert checked.figures.evidence_agrees
+
+    assert Change.objects.filter(relation="billing_statement", kind="insert").count() == 1
 
     for attack in ATTACKS:
         with (
