@@ -20,7 +20,7 @@ def quoted(columns: tuple[str, ...]) -> str:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("series", "0006_keys_stay"),
+        ("series", "0007_projects_by_slug"),
         ("bencher", "0003_audit"),
     ]
 

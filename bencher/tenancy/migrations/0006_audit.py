@@ -35,7 +35,7 @@ def quoted(columns: tuple[str, ...]) -> str:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tenancy", "0004_invitations"),
+        ("tenancy", "0005_organizations_by_slug"),
         ("bencher", "0003_audit"),
         ("auth", "0012_alter_user_first_name_max_length"),
     ]

@@ -100,7 +100,7 @@ def quoted(columns: tuple[str, ...]) -> str:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0020_staff_acts"),
+        ("billing", "0021_search_by_invoice_and_subject"),
         ("bencher", "0003_audit"),
         ("djstripe", "0001_initial"),
     ]
