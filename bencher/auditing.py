@@ -9,12 +9,14 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from pathlib import Path
 
-from django.core.management import get_commands
+from django.core.management import find_commands
 from django.db import connection
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
 
+_ROOT = Path(__file__).resolve().parent.parent
 _OURS = ("bencher", "series", "ingest", "billing")
 _known: ContextVar[Mapping[str, object]] = ContextVar("_known", default={})  # noqa: B039 - never changed
 
@@ -46,11 +48,14 @@ def add(**facts: object) -> None:
 
 
 def by_command(name: str) -> AbstractContextManager[None]:
-    """Return the context of a command, if it is one of ours."""
-    app = get_commands().get(name)
-    if str(app).split(".")[0] not in _OURS:
-        return nullcontext()
-    return context(program=name)
+    """Return the context of a command, if it is one of ours.
+
+    Works before the apps are loaded, when Django's `get_commands` would find its own alone, and
+    remember that.
+    """
+    if any(name in find_commands(str(_ROOT / app / "management")) for app in _OURS):
+        return context(program=name)
+    return nullcontext()
 
 
 def _tell(facts: Mapping[str, object]) -> None:
