@@ -618,6 +618,7 @@ class Statement(models.Model):
                 condition=Q(series__lte=F("total_series")), name="billed_series_are_among_all"
             ),
         ]
+        indexes = [models.Index(fields=["closed_at"], name="statements_by_close")]
 
     def __str__(self) -> str:
         return f"{self.series} series, {self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
