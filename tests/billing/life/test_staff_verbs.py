@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.db.models import Model
 from django.test import Client
 
@@ -30,6 +31,7 @@ from tests.admin import acting
 from tests.billing.conftest import report
 from tests.billing.life.conftest import DAY, MINUTE, Travel, at_stripe, send
 from tests.factories import make_user
+from tests.pages.reading import soup
 from tests.stripe_sandbox import Fault, Sandbox
 
 HOUR = timedelta(hours=1)
@@ -287,6 +289,35 @@ class TestEveryAct:
 
         assert "Say why" in answer.content.decode()
         assert everything(world) == before
+
+    def test_is_not_for_who_may_only_view(
+        self, desk: Client, world: World, root: User, case: Case
+    ) -> None:
+        row = case.row(world)
+        User.objects.filter(pk=root.pk).update(is_superuser=False)
+        root.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+        before = everything(world)
+        data = {"action": case.action, "_selected_action": [row.pk], "step": "act"}
+
+        page = desk.get(acting.address(row))
+        desk.post(acting.address(row), {**data, "reason": "I may", **case.values})
+
+        assert page.status_code == 200
+        assert soup(page).select("select[name=action]") == []
+        assert everything(world) == before
+
+
+class TestPostNow:
+    def test_shows_nothing_in_the_last_minute_where_it_would_store_nothing(
+        self, desk: Client, world: World
+    ) -> None:
+        world.travel(world.period.ends_at - MINUTE)
+
+        shown = acting.show(desk, world.plan, "post_now")
+
+        assert shown.effects[0].startswith("There is nothing to post")
+        assert not shown.can_act
+        assert posting.preview([world.plan.pk]) == []
 
 
 class TestWhatChangedSince:
