@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("billing", "0021_search_by_invoice_and_subject")]
+    dependencies = [("billing", "0022_audit")]
 
     operations = [
         # What an interrupted attempt leaves behind is invalid and in the way.
