@@ -39,11 +39,14 @@ _CUT_OFF = """() => [...document.querySelectorAll(".table-box:has(.stacks)")]
 
 @dataclass
 class Inspector:
-    """Listens to a page from its first request on; `faults` says what was wrong."""
+    """Listens to a page from its first request on; `faults` says what was wrong.
+
+    axe waits on timers, which don't run where scripts don't; and once for each page is enough.
+    """
 
     page: Page
     site: str
-    has_script: bool
+    runs_axe: bool
     faults: list[str] = field(default_factory=list)
     _loaded: list[Response] = field(default_factory=list)
 
@@ -61,8 +64,7 @@ class Inspector:
     def inspect(self) -> None:
         """Look closely at the page that is shown."""
         where = urlsplit(self.page.url).path
-        # axe waits on timers, which don't run where scripts don't: the same pages get it with them.
-        if self.has_script:
+        if self.runs_axe:
             self.faults += [f"{where}: {fault}" for fault in self._inaccessible()]
         self.faults += [
             f"{where}: wider than the window: {element}"

@@ -27,7 +27,7 @@ def faults_of(chromium: Browser) -> Faults:
             route.fulfill(body=body, content_type="text/html", headers=headers)
 
         page.route("**/*", answer)
-        inspector = Inspector(page, SITE, has_script=True)
+        inspector = Inspector(page, SITE, runs_axe=True)
         page.goto(f"{SITE}/page/")
         inspector.inspect()
         page.close()

@@ -24,6 +24,8 @@ from tests.scenario.conftest import advance, open_period
 from tests.stripe_sandbox import Sandbox
 
 pytestmark = pytest.mark.usefixtures("worker")
+OTHERWISE = (looks.PHONE_AT_NIGHT, looks.PHONE_WITHOUT_SCRIPT)
+BY_MOUSE = [look for look in looks.ALL_OR_TWO if look not in OTHERWISE]
 
 
 def live_through_the_trial() -> None:
@@ -34,9 +36,9 @@ def live_through_the_trial() -> None:
 @pytest.mark.parametrize(
     ("look", "keyboard"),
     [
-        pytest.param(looks.USUAL, False, id="mouse"),
         pytest.param(looks.PHONE_WITHOUT_SCRIPT, False, id="no-script"),
         pytest.param(looks.PHONE_AT_NIGHT, True, id="keyboard"),
+        *(pytest.param(look, False, id=f"mouse-{look}") for look in BY_MOUSE),
     ],
 )
 def test_from_signing_up_to_a_statement(

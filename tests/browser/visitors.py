@@ -25,11 +25,11 @@ _SHOWS_FOCUS = """element => {
 class Visitor:
     """Somebody who looks at pages and presses what a person would; sees faults on the way."""
 
-    def __init__(self, page: Page, site: str, *, has_script: bool) -> None:
+    def __init__(self, page: Page, site: str, *, runs_axe: bool) -> None:
         page.set_default_timeout(_PATIENCE_MILLISECONDS)
         self.page = page
         self.site = site
-        self.inspector = Inspector(page, site, has_script)
+        self.inspector = Inspector(page, site, runs_axe)
         self.seen: list[str] = []
         self.clicks = 0
 
