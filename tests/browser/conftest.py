@@ -60,7 +60,7 @@ def visit(chromium: Browser, site: str) -> Iterator[Visit]:
             reduced_motion="reduce",
         )
         visitor = (KeyboardVisitor if keyboard else Visitor)(
-            context.new_page(), site, runs_axe=look.script and not keyboard
+            context.new_page(), site, has_script=look.script
         )
         visitors.append(visitor)
         return visitor

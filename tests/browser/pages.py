@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 from django.core import mail
 from django.urls import reverse
@@ -130,6 +131,9 @@ def find_cause(visitor: Visitor, benchmark: str) -> None:
     """Go from the billing page to the report that made a series of a benchmark billable."""
     visitor.follow("Series", within=TABS)
     visitor.fill("Search in all names", benchmark)
-    visitor.press("Show", within="main")
+    if not visitor.has_script:
+        visitor.press("Show", within="main")
+    visitor.page.wait_for_url(f"**search={quote(benchmark, safe='')}*")
+    visitor.look()
     visitor.leave_by(visitor.page.locator("#results td[data-label='First report'] a").first)
     visitor.reads(benchmark)
