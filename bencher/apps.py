@@ -1,6 +1,7 @@
 """The site as an app: the clock's offset and the commands of a local run."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class SiteConfig(AppConfig):
@@ -10,8 +11,9 @@ class SiteConfig(AppConfig):
     verbose_name = "site"
 
     def ready(self) -> None:
-        """Register the start-up checks, and what keeps an organization from being deleted."""
-        from bencher import checks, running_plans  # noqa: F401 - the checks register themselves
+        """Register start-up checks, roles, and what keeps an organization from being deleted."""
+        from bencher import checks, roles, running_plans  # noqa: F401 - checks register themselves
         from bencher.tenancy import deletion
 
         deletion.register(running_plans.refuse)
+        post_migrate.connect(roles.establish, sender=self)

@@ -124,7 +124,7 @@ class PlanDetail(APIView):
         refusals=(400, 401, 403, 404, 409, 411, 413, 415, 423, 503),
     )
     def post(self, request: Request, organization: str) -> HttpResponse:
-        """Store the subscription of a checkout. Leaders only; `remote` false is for staff.
+        """Store the subscription of a checkout. Leaders only; `remote` false is for superusers.
 
         A repeat is harmless. 409 where the organization has another live plan.
         """
@@ -132,7 +132,7 @@ class PlanDetail(APIView):
         new = reading.body(request, JsonNewPlan)
         level = _level(new)
         if not new.remote:
-            _check_is_staff(request, "take up a subscription by its id")
+            _check_is_superuser(request, "take up a subscription by its id")
         with _answered():
             _check_is_configured()
             plan = adopting.adopt(found, new.checkout, remote=new.remote, now=clock.now())
@@ -171,12 +171,12 @@ class PlanDetail(APIView):
         refusals=(400, 401, 403, 404, 409, 423, 503),
     )
     def delete(self, request: Request, organization: str) -> HttpResponse:
-        """Begin to end the plan at once, which takes some minutes: 202. Staff only.
+        """Begin to end the plan at once, which takes some minutes: 202. Superusers only.
 
         204 where it has ended at Stripe already.
         """
         found = api_access.organization(request, organization, Permission.MANAGE)
-        by = _check_is_staff(request, "end a plan at once")
+        by = _check_is_superuser(request, "end a plan at once")
         asked = reading.query(request, PlanDeletion)
         plan = _live(found)
         with _answered():
@@ -230,9 +230,9 @@ def _check_is_configured() -> None:
         raise gateway.NotConfiguredError("Billing is not configured on this server.")
 
 
-def _check_is_staff(request: Request, what: str) -> User:
+def _check_is_superuser(request: Request, what: str) -> User:
     user = api_access.user(request)
-    if not user.is_staff:
+    if not user.is_superuser:
         raise ApiError(403, f"Only the people who run this server may {what}.")
     return user
 

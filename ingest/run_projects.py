@@ -47,8 +47,8 @@ def target(request: Request, run: JsonNewRun) -> Target:
     if found is None:
         return Target(_new(request, identifier, run.context))
     if _is_unclaimed(found):
-        # Staff may report anywhere already, and does not take projects over by that.
-        claims = isinstance(request.user, User) and not request.user.is_staff
+        # A superuser may report anywhere already, and does not take projects over by that.
+        claims = isinstance(request.user, User) and not request.user.is_superuser
         return Target(found, claims=claims)
     if request.auth is None:
         raise _needs_key()

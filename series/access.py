@@ -60,7 +60,7 @@ def visible(request: Request) -> QuerySet[Project]:
     public = Q(visibility=Visibility.PUBLIC)
     if not isinstance(request.user, User):
         return living.filter(public)
-    if request.user.is_staff:
+    if request.user.is_superuser:
         return living
     theirs = Membership.objects.filter(user=request.user).values("organization")
     granted = ProjectMembership.objects.filter(user=request.user).values("project")
@@ -68,7 +68,7 @@ def visible(request: Request) -> QuerySet[Project]:
 
 
 def _of_user(user: User, project: Project) -> frozenset[Permission]:
-    if user.is_staff:
+    if user.is_superuser:
         return EVERYTHING
     organization = Membership.objects.filter(
         organization_id=project.organization_id, user=user

@@ -61,7 +61,7 @@ def organization(request: Request, identifier: str, permission: Permission) -> O
 
 def permissions(caller: User, organization: Organization) -> frozenset[Permission]:
     """Return everything that a user may do to an organization."""
-    if caller.is_staff:
+    if caller.is_superuser:
         return EVERYTHING
     role = organizations.role_in(organization, caller)
     return IN_ORGANIZATION[role] if role else frozenset()

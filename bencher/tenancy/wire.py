@@ -119,7 +119,7 @@ class JsonUser(msgspec.Struct, kw_only=True):
             name=user.name,
             slug=user.slug,
             email=user.email,
-            admin=user.is_staff,
+            admin=user.is_superuser,
             locked=not user.is_active,
             created=user.created_at,
         )

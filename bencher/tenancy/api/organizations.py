@@ -30,7 +30,7 @@ class OrganizationList(APIView):
     permission_classes = (AllowAny,)
 
     @endpoint(
-        summary="The organizations that you belong to; staff see all",
+        summary="The organizations that you belong to; superusers see all",
         answer=JsonOrganization,
         paged=True,
         query=NamedPage,
@@ -40,7 +40,7 @@ class OrganizationList(APIView):
         """Answer with a page of organizations, by name."""
         user = api_access.user(request)
         asked = reading.query(request, NamedPage)
-        mine = organizations.living() if user.is_staff else organizations.of(user)
+        mine = organizations.living() if user.is_superuser else organizations.of(user)
         found = searching.narrow(mine, asked)
         rows, total = paging.rows(found, asked, sort="name", default=Direction.ASC)
         claimed = organizations.claimed_at([row.pk for row in rows])

@@ -1,4 +1,4 @@
-"""Users and their keys, for themselves and for staff."""
+"""Users and their keys, for themselves and for superusers."""
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -29,7 +29,7 @@ class UserDetail(APIView):
 
     permission_classes = (AllowAny,)
 
-    @endpoint(summary="A user: yourself, or anybody for staff", answer=JsonUser)
+    @endpoint(summary="A user: yourself, or anybody for superusers", answer=JsonUser)
     def get(self, request: Request, user: str) -> HttpResponse:
         """Answer with a user."""
         return answering.one(JsonUser.of(_user(request, user)))
@@ -108,10 +108,10 @@ class UserKeyDetail(APIView):
 
 
 def _user(request: Request, identifier: str) -> User:
-    """Return a user that the caller may know of: themselves, or anybody for staff."""
+    """Return a user that the caller may know of: themselves, or anybody for superusers."""
     caller = api_access.user(request)
     found = slugs.find(User.objects.all(), identifier)
-    if found is None or (found != caller and not caller.is_staff):
+    if found is None or (found != caller and not caller.is_superuser):
         raise NotFound(f"There is no user {identifier!r}, or you are somebody else.")
     return found
 

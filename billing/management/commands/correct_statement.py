@@ -10,6 +10,12 @@ from bencher.tenancy.models import User
 from billing import correcting, gateway, money
 from billing.models import Correction, Statement
 
+_PERMISSIONS = {
+    "propose": "billing.correct_statement",
+    "apply": "billing.decide_correction",
+    "decline": "billing.decide_correction",
+}
+
 
 class Command(BaseCommand):
     """Propose, apply or decline a correction."""
@@ -39,6 +45,10 @@ class Command(BaseCommand):
         by = User.objects.filter(email=options["by"].lower(), is_staff=True, is_active=True).first()
         if by is None:
             raise CommandError(f"{options['by']} is not the e-mail address of a member of staff.")
+        if not by.has_perm(_PERMISSIONS[options["step"]]):
+            raise CommandError(
+                f"{by.email} may not {options['step']} corrections: the group billing may."
+            )
         try:
             step = self._propose if options["step"] == "propose" else self._decide
             step(by, options)
