@@ -21,7 +21,7 @@ local = PORT='$(PORT)' STRIPE_SANDBOX_PORT='$(STRIPE_SANDBOX_PORT)' PYTHONUNBUFF
 	BILLING_POST_INTERVAL="$${BILLING_POST_INTERVAL:-5}"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run advance test test-full screens bench bench-quick fuzz check lock clean install
+.PHONY: help demo run advance staff-code test test-full screens bench bench-quick fuzz check lock clean install
 
 help: ## list what there is to make
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ run: install ## serve on http://127.0.0.1:8000 (PORT=…), with worker, beat and
 
 advance: install ## move a running `make run` through time (TO=2027-01-31)
 	@$(local) $(embedded) -- python manage.py sandbox advance --to '$(TO)'
+
+staff-code: install ## print the code with which staff get into a running `make run`
+	@$(local) $(embedded) -- python manage.py staff_code
 
 test: install ## run the tests (ARGS="tests/billing -k close")
 	@$(embedded) --no-fsync -- python -m pytest -n 2 --dist loadgroup $(ARGS)

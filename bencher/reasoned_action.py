@@ -13,6 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from allauth.core.exceptions import ReauthenticationRequired
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
@@ -24,6 +25,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from bencher import auditing, clock
+from bencher.tenancy import second_factor
 from bencher.tenancy.models import User
 
 MAX_LENGTH = 300
@@ -47,7 +49,9 @@ class Verb:
 
     `foresee` gets a row, an instant and the values of the fields, changes nothing and returns what
     `act` would return. `anticipated` is shown as an error, and the other rows go on. What moves by
-    itself, as a count does, is done as it is then, though it was shown otherwise.
+    itself, as a count does, is done as it is then, though it was shown otherwise. What moves money
+    or opens an account (`is_sensitive`) is for who has shown password or code minutes ago. A verb
+    with `then` is about one row, and answers with that once it is done.
     """
 
     name: str
@@ -59,6 +63,8 @@ class Verb:
     anticipated: tuple[type[Exception], ...]
     fields: Mapping[str, forms.Field] = field(default_factory=lambda: NO_FIELDS)
     moves: bool = False
+    is_sensitive: bool = True
+    then: Callable[[HttpRequest, Any], HttpResponse] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +85,26 @@ def action(verb: Verb) -> Action:
 
     @admin.action(description=verb.description)
     def run(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        if not is_permitted(request, verb):
-            messages.error(request, f"You may not do that: {verb.permission} is needed.")
-            return None
         rows, step = list(queryset), request.POST.get("step")
+        if refusal := _refusal(request, verb, rows):
+            messages.error(request, refusal)
+            return None
+        if verb.is_sensitive and not second_factor.confirmed_lately(request):
+            # Asks for it, and goes on with what was posted.
+            raise ReauthenticationRequired
         form = _Form(verb, request.POST if step else None)
         if step != "act":
             # Showing what would be done needs no reason yet.
             form.errors.pop("reason", None)
-            return _ask(model_admin, request, verb, rows, form)
-        if not form.is_valid():
+        if step != "act" or not form.is_valid():
             return _ask(model_admin, request, verb, rows, form)
         foreseen = _foreseen(verb, rows, form.values() or {}, at=clock.now())
         if not (verb.moves or request.POST.get("shown") == _digest(foreseen)):
             messages.warning(request, "Something has changed since. Nothing was done; look again.")
             return _ask(model_admin, request, verb, rows, form)
-        _act(request, verb, rows, form)
+        done = _act(request, verb, rows, form)
+        if verb.then is not None and done:
+            return verb.then(request, rows[0])
         return _back(model_admin, request, rows)
 
     run.__name__ = verb.name
@@ -110,6 +120,14 @@ def verb_of(action: Any) -> Verb | None:
 def is_permitted(request: HttpRequest, verb: Verb) -> bool:
     """Tell whether who asks may do it."""
     return request.user.has_perm(verb.permission)
+
+
+def _refusal(request: HttpRequest, verb: Verb, rows: Sequence[Any]) -> str:
+    if not is_permitted(request, verb):
+        return f"You may not do that: {verb.permission} is needed."
+    if verb.then is not None and len(rows) != 1:
+        return "That is done to one at a time. Choose one."
+    return ""
 
 
 class _Form(forms.Form):
@@ -157,7 +175,9 @@ def _digest(foreseen: Iterable[Foreseen]) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def _act(request: HttpRequest, verb: Verb, rows: Sequence[Any], form: _Form) -> None:
+def _act(request: HttpRequest, verb: Verb, rows: Sequence[Any], form: _Form) -> bool:
+    """Do it to each row, and return whether it was done to all."""
+    refused = 0
     assert isinstance(request.user, User)
     for row in rows:
         asked = Asked(request.user, form.cleaned_data["reason"], clock.now(), form.values() or {})
@@ -170,21 +190,25 @@ def _act(request: HttpRequest, verb: Verb, rows: Sequence[Any], form: _Form) -> 
                 done = verb.act(row, asked)
         except verb.anticipated as error:
             messages.error(request, f"{row}: {error}")
+            refused += 1
             continue
-        _record(verb, row, asked, done)
+        said = f"{verb.description}: {done} Reason: {asked.reason}"
+        record(row, by=asked.by, at=asked.at, said=said)
         messages.success(request, f"{row}: {done}")
+    return not refused
 
 
-def _record(verb: Verb, row: Any, asked: Asked, done: str) -> None:
+def record(row: Any, *, by: User, at: datetime, said: str) -> None:
+    """Leave a row in the record of what staff did, about a row."""
     LogEntry.objects.create(
-        user=asked.by,
+        user=by,
         content_type=ContentType.objects.get_for_model(row),
         object_id=str(row.pk),
         object_repr=str(row)[:200],
         action_flag=CHANGE,
-        change_message=f"{verb.description}: {done} Reason: {asked.reason}",
+        change_message=said,
         # The site's own clock, so that it stands among what it did.
-        action_time=asked.at,
+        action_time=at,
     )
 
 

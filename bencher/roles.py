@@ -31,6 +31,7 @@ ACTS: Final = frozenset(
         "billing.resend_meterevent",
         "billing.hold_meterevent",
         "billing.replay_webhookreceipt",
+        "tenancy.impersonate_user",
     }
 )
 

@@ -124,6 +124,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_guid",
     "django_htmx",
+    "hijack",
     "rest_framework",
     "drf_spectacular",
     "djstripe",
@@ -141,6 +142,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "bencher.partials.ReloadWhenSignedOut",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "hijack.middleware.HijackUserMiddleware",
+    "bencher.tenancy.impersonating.read_only",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "bencher.audit_middleware.AuditMiddleware",
@@ -246,6 +249,10 @@ MFA_TOTP_ISSUER = "Bencher"
 # Phones are off by some seconds, and people type slowly: one code before and one after count too.
 MFA_TOTP_TOLERANCE = 1
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
+
+# Staff who see the site as somebody else: the banner is in base.html, not put into pages.
+HIJACK_PERMISSION_CHECK = "bencher.tenancy.impersonating.may"
+HIJACK_INSERT_BEFORE = None
 
 # Security: one switch, which only a local run turns off.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS

@@ -2,18 +2,24 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Protocol, cast
+from functools import wraps
+from typing import Any, Protocol, TypeVar, cast
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
 from bencher import clock
+from bencher.tenancy import second_factor
 
 # What is looked for first comes first; the rest follows by name.
 _FIRST = ("billing", "tenancy", "series", "ingest", "bencher")
+
+
+_View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
 
 
 class Front(Protocol):
@@ -44,12 +50,36 @@ class StaffSite(admin.AdminSite):
             *super().get_urls(),
         ]
 
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Return whether somebody may enter: staff that has shown a second factor."""
+        return super().has_permission(request) and second_factor.is_shown(request)
+
+    def admin_view(self, view: _View, cacheable: bool = False) -> _View:
+        """Put the page that says how to get a second factor before whoever has shown none."""
+        entered = super().admin_view(view, cacheable)
+
+        @wraps(entered)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if super(StaffSite, self).has_permission(request) and not self.has_permission(request):
+                return _ask_for_factor(request)
+            return entered(request, *args, **kwargs)
+
+        return cast(_View, guarded)
+
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Send whoever is signed out to the page for all; Django's asks for no second factor."""
+        if super().has_permission(request) and not self.has_permission(request):
+            return _ask_for_factor(request)
         enter = secure_admin_login(super().login)  # type: ignore[no-untyped-call]
         return cast(HttpResponse, enter(request, extra_context))
+
+    def password_change(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the page for all, which confirms who it is and tells them by mail."""
+        return redirect("account_change_password")
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -70,6 +100,11 @@ class StaffSite(admin.AdminSite):
                 _FIRST.index(app["app_label"]) if app["app_label"] in _FIRST else len(_FIRST)
             ),
         )
+
+
+def _ask_for_factor(request: HttpRequest) -> HttpResponse:
+    ways = second_factor.ways_to_show_it(request.user)
+    return render(request, "admin/second_factor.html", {"ways": ways}, status=403)
 
 
 def _front(request: HttpRequest) -> object:

@@ -80,6 +80,7 @@ hold = action(
         " takes its place as ever, and after 35 days Stripe does not take it any more.",
         foresee=_foresee_hold,
         act=_hold,
+        is_sensitive=False,
         anticipated=(holding.NotPossibleError,),
     )
 )
@@ -102,6 +103,7 @@ handle_again = action(
         consequence="What the webhook is about is read from Stripe as it is now, and followed.",
         foresee=_foresee_replay,
         act=_replay,
+        is_sensitive=False,
         anticipated=(gateway.GatewayError, gateway.NotConfiguredError),
     )
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from django.conf import settings
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_GET
@@ -34,7 +35,7 @@ class Gauges(Collector):
 @require_GET
 def metrics(request: HttpRequest) -> HttpResponse:
     """Answer with every gauge, to METRICS_TOKEN as a bearer token and to staff in a browser."""
-    if not (_has_token(request) or request.user.is_staff):
+    if not (_has_token(request) or admin.site.has_permission(request)):
         return HttpResponse(
             "Send METRICS_TOKEN in the header `Authorization: Bearer …`, or sign in as staff.\n",
             status=401,

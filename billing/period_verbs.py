@@ -103,6 +103,7 @@ recount = action(
         " person applies. An open period is only compared.",
         foresee=_foresee_recount,
         act=_recount,
+        is_sensitive=False,
         anticipated=(recounting.EvidenceExpiredError, correcting.CorrectionError),
     )
 )

@@ -141,6 +141,7 @@ post_now = action(
         " stored to be sent to Stripe, where the last one of a period is what is billed.",
         foresee=_foresee_post,
         act=_post,
+        is_sensitive=False,
         anticipated=(posting.NothingToPostError,),
         moves=True,
     )
@@ -155,6 +156,7 @@ compare = action(
         " that is gone is resolved. No figure is changed.",
         foresee=_foresee_comparison,
         act=_compare,
+        is_sensitive=False,
         anticipated=_STRIPE,
     )
 )

@@ -3,6 +3,7 @@
 from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.test import Client
 
@@ -21,13 +22,18 @@ def make_staff(name: str, *, role: str) -> User:
 
 def desk_of(user: User) -> Client:
     """Return a browser in which a user has just signed in, with a second factor."""
+    client = Client()
+    client.force_login(user)
+    show_factor(client.session, user)
+    return client
+
+
+def show_factor(session: SessionBase, user: User) -> None:
+    """Note in a user's session that a second factor was shown just now."""
     Authenticator.objects.get_or_create(
         user=user, type=Authenticator.Type.TOTP, defaults={"data": {}}
     )
-    client = Client()
-    client.force_login(user)
     request = HttpRequest()
-    request.session = client.session
+    request.session = session
     record_authentication(request, user, method="mfa", type=Authenticator.Type.TOTP)
-    request.session.save()
-    return client
+    session.save()

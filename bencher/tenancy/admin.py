@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from bencher import clock
 from bencher.read_only_admin import LongListAdmin, ReadOnlyAdmin
 from bencher.reasoned_action import action
-from bencher.tenancy import lost_factor, slugs
+from bencher.tenancy import impersonating, lost_factor, slugs
 from bencher.tenancy.forms import UserCreateForm, UserUpdateForm
 from bencher.tenancy.models import Invitation, Membership, Organization, User, UserKey
 
@@ -31,7 +31,7 @@ class UserAdmin(LongListAdmin, _UserAdmin):
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser")
     search_fields = ("email", "slug", "uuid")
-    actions = (action(lost_factor.REMOVE),)
+    actions = (action(impersonating.VERB), action(lost_factor.REMOVE))
     ordering = ("email",)
     readonly_fields = ("uuid", "slug", "created_at", "last_login")
     fieldsets = (

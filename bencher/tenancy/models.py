@@ -27,6 +27,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
+        permissions = [("impersonate_user", "Can see the site as its people do")]
         constraints = [
             # One spelling, so that uniqueness and sign-in mean the same address.
             models.CheckConstraint(

@@ -1,11 +1,19 @@
-"""Whether somebody has a second factor, and whether this session was opened with it."""
+"""Whether somebody has a second factor, and what was shown in this session, and when."""
 
+import time
+from typing import Final
+
+from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
+# How long password or code are good for what moves money.
+LASTING_SECONDS: Final = 10 * 60
+
+_SHOWN: Final = "second_factor_is_shown"
 # Recovery codes only stand in for one of these.
 _FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
@@ -26,3 +34,32 @@ def passed_in(request: HttpRequest) -> bool:
         record.get("method") == "mfa"
         for record in get_authentication_records(request, request.user)
     )
+
+
+def is_shown(request: HttpRequest) -> bool:
+    """Return whether this session's user has a second factor and has shown it in the session.
+
+    Asked once in a request, for the staff's pages ask again and again.
+    """
+    known: bool | None = getattr(request, _SHOWN, None)
+    if known is None:
+        known = passed_in(request) and is_enrolled(request.user)
+        setattr(request, _SHOWN, known)
+    return known
+
+
+def ways_to_show_it(user: AbstractBaseUser | AnonymousUser) -> list[dict[str, str]]:
+    """Return the pages on which a user can show a second factor; none for who has none."""
+    if not is_enrolled(user):
+        return []
+    ways = get_adapter().get_reauthentication_methods(user)
+    return [way for way in ways if way["id"].startswith("mfa_reauthenticate")]
+
+
+def confirmed_lately(request: HttpRequest) -> bool:
+    """Return whether a password, code or passkey was shown in the last LASTING_SECONDS."""
+    if not request.user.is_authenticated:
+        return False
+    # As allauth notes them, in Unix time: the site's own clock may have been moved.
+    shown = [record["at"] for record in get_authentication_records(request, request.user)]
+    return bool(shown) and time.time() - max(shown) < LASTING_SECONDS

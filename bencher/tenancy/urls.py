@@ -8,7 +8,7 @@ from allauth.account import views as allauth
 from django.urls import include, path, re_path
 from django.views.decorators.http import require_POST
 
-from bencher.tenancy import account_views
+from bencher.tenancy import account_views, impersonating
 
 _sign_out = require_POST(allauth.logout)
 
@@ -19,6 +19,7 @@ urlpatterns = [
     path("sign-up/", allauth.signup, name="account_signup"),
     path("sign-out/", _sign_out, name="sign-out"),
     path("sign-out/", _sign_out, name="account_logout"),
+    path("staff/stop/", impersonating.stop, name="stop-impersonating"),
     path("account/", account_views.account, name="account"),
     path("account/off/", allauth.account_inactive, name="account_inactive"),
     path("account/confirm/", allauth.reauthenticate, name="account_reauthenticate"),

@@ -8,6 +8,7 @@ from bencher import clock
 from bencher.tenancy.models import User
 from tests import factories
 from tests.admin.rows import NOW
+from tests.staffing import desk_of
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +30,4 @@ def staff(db: None) -> User:
 @pytest.fixture
 def desk(staff: User) -> Client:
     """Return the browser of that member of staff."""
-    client = Client()
-    client.force_login(staff)
-    return client
+    return desk_of(staff)

@@ -7,6 +7,7 @@ from django.urls import reverse
 from djstripe.models import WebhookEndpoint
 
 from tests.factories import make_user
+from tests.staffing import desk_of
 
 pytestmark = pytest.mark.django_db
 
@@ -17,9 +18,7 @@ MIRRORED = [
 
 @pytest.fixture
 def staff() -> Client:
-    client = Client()
-    client.force_login(make_user("sam", is_staff=True))
-    return client
+    return desk_of(make_user("sam", is_staff=True))
 
 
 class TestMirror:

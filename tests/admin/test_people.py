@@ -135,7 +135,7 @@ class TestSecondFactors:
 
         page = soup(desk.post("/admin/tenancy/user/", asked))
         assert "Be sure that it is the owner who asks" in words(page)
-        assert Authenticator.objects.count() == 2
+        assert Authenticator.objects.filter(user=dora).count() == 2
         shown = {
             str(field["name"]): str(field.get("value", ""))
             for field in page.select("#content form input[type=hidden]")
@@ -144,7 +144,7 @@ class TestSecondFactors:
             "/admin/tenancy/user/", {**shown, **asked, "step": "act", "reason": "called back"}
         )
 
-        assert not Authenticator.objects.exists()
+        assert not Authenticator.objects.filter(user=dora).exists()
         assert "Reason: called back" in LogEntry.objects.latest("pk").change_message
         (mail,) = mailoutbox
         assert (mail.to, mail.subject) == ([dora.email], "Your second factor was taken away")

@@ -73,8 +73,8 @@ class TestList:
         for number in range(5):
             make_pro(f"Org {number}", series=number)
 
-        # Session, user, number of rows, rows, their counts, their periods.
-        with django_assert_num_queries(6):
+        # Session, user, second factor, number of rows, rows, their counts, their periods.
+        with django_assert_num_queries(7):
             assert [row[4] for row in listed(desk)] == ["4", "3", "2", "1", "0"]
 
     @pytest.mark.parametrize("what", ["slug", "name", "customer", "subscription"])

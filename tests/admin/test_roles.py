@@ -144,6 +144,7 @@ class TestGroups:
             "billing.release_plan",
             "billing.replay_webhookreceipt",
             "billing.resend_meterevent",
+            "tenancy.impersonate_user",
         }
 
     def test_every_verb_is_billings_or_superusers(self) -> None:
@@ -182,8 +183,8 @@ class TestViewers:
         before = stored()
 
         for page in pages:
-            for data in ({}, {"post": "yes"}, {"name": "x", "_save": "Save"}):
-                assert viewers.post(page, data).status_code in {200, 302, 403, 405}, page
+            answer = viewers.post(page, {"post": "yes", "name": "x", "_save": "Save"})
+            assert answer.status_code in {200, 302, 403, 405}, page
 
         assert len(pages) > 4 * len(MODELS)
         assert stored() == before

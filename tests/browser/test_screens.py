@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.urls import reverse
 
 from bencher.tenancy.models import User
@@ -14,6 +16,7 @@ from tests.browser.looks import WIDE, Look, Scheme
 from tests.browser.pages import addresses, sign_in
 from tests.browser.visitors import Visitor
 from tests.scenario.conftest import Customer
+from tests.staffing import show_factor
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screens"
 # What fits on a screen and a half; the rest of a long page says no more of how it looks.
@@ -45,6 +48,7 @@ def test_take_screens(acme: Customer, visit: Visit) -> None:
             what_if = reverse("what-if", args=[acme.slug])
             take(visitor, f"{what_if}?add=140", name="what-if", scheme=scheme)
             leader.update(is_staff=True, is_superuser=True)
+            show_factor(session_of(visitor), leader.get())
             for name, address in of_staff(acme.slug).items():
                 take(visitor, address, name=f"admin-{name}", scheme=scheme)
 
@@ -57,6 +61,17 @@ def of_staff(slug: str) -> dict[str, str]:
         "plans": reverse("admin:billing_plan_changelist"),
         "plan": reverse("admin:billing_plan_change", args=[plan.pk]),
     }
+
+
+def session_of(visitor: Visitor) -> SessionStore:
+    """Return the session of a browser."""
+    name = settings.SESSION_COOKIE_NAME
+    (key,) = (
+        cookie.get("value")
+        for cookie in visitor.page.context.cookies()
+        if cookie.get("name") == name
+    )
+    return SessionStore(key)
 
 
 def take(visitor: Visitor, address: str, *, name: str, scheme: Scheme) -> None:

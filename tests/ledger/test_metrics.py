@@ -16,6 +16,7 @@ from tests.billing.conftest import make_subscriber, report
 from tests.factories import make_user
 from tests.ledger.conftest import Customer
 from tests.ledger.tampering import tamper
+from tests.staffing import desk_of
 
 pytestmark = pytest.mark.django_db
 
@@ -205,8 +206,7 @@ class TestWhoMaySeeIt:
 
     @pytest.mark.parametrize(("staff", "status"), [(True, 200), (False, 401)])
     def test_staff_in_a_browser(self, staff: bool, status: int) -> None:
-        desk = Client()
-        desk.force_login(make_user("sam", is_staff=staff))
+        desk = desk_of(make_user("sam", is_staff=staff))
 
         assert desk.get("/metrics").status_code == status
 

@@ -25,6 +25,7 @@ from series.recounting import EvidenceExpiredError
 from tests import factories
 from tests.billing.conftest import report
 from tests.ledger.test_evidence import in_python
+from tests.staffing import desk_of
 from tests.stripe_sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
@@ -371,8 +372,8 @@ class TestExpired:
         assert one["evidence_expired"] is True
         assert one["active_series"] == 9
 
-    def test_staff_see_it_on_the_statement(self, purged: Customer, client: Client) -> None:
-        client.force_login(factories.make_user("staff", is_staff=True))
+    def test_staff_see_it_on_the_statement(self, purged: Customer) -> None:
+        client = desk_of(factories.make_user("staff", is_staff=True))
 
         shown = [
             client.get(f"/admin/billing/statement/{period.statement.pk}/change/").content.decode()

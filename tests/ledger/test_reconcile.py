@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bencher import clock, time_travel
@@ -25,6 +24,7 @@ from tests.billing.conftest import report
 from tests.factories import NOV, make_user
 from tests.ledger.conftest import HOUR, Customer, subscribe
 from tests.ledger.tampering import tamper
+from tests.staffing import desk_of
 from tests.stripe_sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db
@@ -513,8 +513,7 @@ class TestCommand:
 def test_staff_see_it_on_the_plan_and_in_a_list(customer: Customer) -> None:
     post_stray(customer, customer.running, 5)
     differing()
-    desk = Client()
-    desk.force_login(make_user("sam", is_staff=True))
+    desk = desk_of(make_user("sam", is_staff=True))
 
     plans = desk.get("/admin/billing/plan/").content.decode()
     (address,) = re.findall(r'href="(/admin/billing/drift/[^"]+)"', plans)

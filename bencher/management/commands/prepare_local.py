@@ -10,7 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from bencher import clock, time_travel
+from bencher import clock, local_code, time_travel
+from bencher.local_code import STAFF
 from bencher.tenancy import organizations
 from bencher.tenancy.models import Organization, User
 from billing import stripe_setup, subscribing
@@ -18,7 +19,6 @@ from series import projects
 from series.models import Project, Visibility
 
 LEADER = "alice@example.com"
-STAFF = "staff@example.com"
 _START_SECONDS = 30
 
 
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         now = clock.now()
         password = self._password()
         leader = self._user(LEADER, password=password, now=now, is_staff=False)
-        self._user(STAFF, password=password, now=now, is_staff=True)
+        local_code.enroll(self._user(STAFF, password=password, now=now, is_staff=True))
         project = self._organization(leader, now=now)
         self._print(project, password=password, now=now)
 
@@ -110,6 +110,7 @@ Ready at {url} (sandbox payments; Ctrl-C stops everything)
 
   leader   {LEADER}  password {password}
   staff    {STAFF}  password {password}  at {url}/admin/
+           then a code, which `make staff-code` prints in another terminal
   billing  {url}/organizations/{project.organization.slug}/billing/
 
 Mails, such as those with links to new passwords, are printed here too.

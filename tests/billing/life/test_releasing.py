@@ -13,6 +13,7 @@ from billing.models import BillingPeriod, Cancellation, MeterEvent, Plan, Releas
 from tests.admin import acting
 from tests.billing.life.conftest import MINUTE, Travel, at_stripe
 from tests.factories import make_user
+from tests.staffing import desk_of
 from tests.stripe_sandbox import Fault, Sandbox
 
 PLANS = "/admin/billing/plan/"
@@ -27,9 +28,7 @@ def root(db: None) -> User:
 @pytest.fixture
 def desk(root: User) -> Client:
     """Return the browser of staff."""
-    client = Client()
-    client.force_login(root)
-    return client
+    return desk_of(root)
 
 
 def change_price(sandbox: Sandbox, plan: Plan, **changes: Any) -> None:

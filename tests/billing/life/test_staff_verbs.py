@@ -32,6 +32,7 @@ from tests.billing.conftest import report
 from tests.billing.life.conftest import DAY, MINUTE, Travel, at_stripe, send
 from tests.factories import make_user
 from tests.pages.reading import soup
+from tests.staffing import desk_of
 from tests.stripe_sandbox import Fault, Sandbox
 
 HOUR = timedelta(hours=1)
@@ -46,9 +47,7 @@ def root(db: None) -> User:
 @pytest.fixture
 def desk(root: User) -> Client:
     """Return the browser of staff."""
-    client = Client()
-    client.force_login(root)
-    return client
+    return desk_of(root)
 
 
 @dataclass(frozen=True, slots=True)

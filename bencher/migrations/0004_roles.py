@@ -18,7 +18,7 @@ def add_groups(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
-        ("bencher", "0002_cache_table"),
+        ("bencher", "0003_audit"),
     ]
 
     operations = [migrations.RunPython(add_groups, migrations.RunPython.noop)]
