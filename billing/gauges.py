@@ -38,8 +38,10 @@ _POSTED = """billing_plan plan
      WHERE plan.ended_at IS NULL AND plan.level = 'pro'"""
 
 # These tables are final by triggers against UPDATE, DELETE and TRUNCATE, which have these bits in
-# pg_trigger; the ones of foreign keys, which are internal, have them too.
+# pg_trigger; the ones of foreign keys, which are internal, have them too, and so has the audit's,
+# which comes after the change and refuses none.
 _CHANGES = 16 + 8 + 32
+_BEFORE = 2
 _FINAL = (
     "billing_statement",
     "billing_statementline",
@@ -75,6 +77,7 @@ SELECT
     (SELECT count(*) FROM unnest(%(final)s::text[]) final
      WHERE (SELECT coalesce(bit_or(tgtype), 0) FROM pg_trigger
             WHERE tgrelid = final::regclass AND tgenabled IN ('O', 'A') AND NOT tgisinternal
+              AND tgtype & {_BEFORE} <> 0
            ) & {_CHANGES} <> {_CHANGES}),
     (SELECT coalesce(sum(latest.value), 0) FROM {_POSTED}),
     (SELECT count(*) FROM billing_plan
