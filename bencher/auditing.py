@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 
+import django
 from django.core.management import find_commands
 from django.db import connection
 from psycopg import Connection
@@ -51,9 +52,10 @@ def by_command(name: str) -> AbstractContextManager[None]:
     """Return the context of a command, if it is one of ours.
 
     Works before the apps are loaded, when Django's `get_commands` would find its own alone, and
-    remember that.
+    remember that. For one of ours they are loaded, as the context needs the database.
     """
     if any(name in find_commands(str(_ROOT / app / "management")) for app in _OURS):
+        django.setup()
         return context(program=name)
     return nullcontext()
 

@@ -20,7 +20,7 @@ def test_a_command_in_a_process_of_its_own_is_named(committed_db: str) -> None:
         check=False,
     )
 
-    assert made.returncode == 0, made.stderr
+    assert (made.returncode, made.stderr) == (0, "")
     acme = Organization.objects.get(uuid=json.loads(made.stdout)["uuid"])
     changes = Change.objects.filter(relation=Organization._meta.db_table, row=str(acme.pk))
     assert {change.program for change in changes} == {"add_organization"}
