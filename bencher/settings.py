@@ -255,6 +255,7 @@ HIJACK_PERMISSION_CHECK = "bencher.tenancy.impersonating.may"
 HIJACK_INSERT_BEFORE = None
 
 # Security: one switch, which only a local run turns off.
+SESSION_ENGINE = "bencher.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrf"

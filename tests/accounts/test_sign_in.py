@@ -54,6 +54,11 @@ class TestSignIn:
             described = page.find(id=str(field["aria-describedby"]))
             assert words(described) == "This field is required."
 
+    def test_is_asked_for_where_the_cookie_can_be_no_session(self, client: Client) -> None:
+        client.cookies["session"] = "\0" * 32
+
+        assert client.get("/organizations/")["Location"] == "/sign-in/?next=/organizations/"
+
     def test_tells_browsers_what_to_fill_in(self, client: Client) -> None:
         page = soup(client.get("/sign-in/"))
 
