@@ -77,7 +77,10 @@ def complete_checkout(request: SignedInRequest, organization: str) -> HttpRespon
     """Come back from Stripe's checkout. Harmless if repeated; a webhook does the same."""
     found = access.led_by(request.user, organization)
     session_id = request.GET.get("checkout", "")
-    if not Checkout.objects.filter(organization=found, stripe_session_id=session_id).exists():
+    # PostgreSQL takes no NUL.
+    is_text = "\0" not in session_id
+    own = Checkout.objects.filter(organization=found, stripe_session_id=session_id)
+    if not (is_text and own.exists()):
         raise Http404(f"{found.name} has not started this checkout.")
     try:
         plan = checkouts.complete(session_id, now=clock.now())

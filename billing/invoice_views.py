@@ -71,6 +71,9 @@ def _place(text: str) -> Place | None:
         return None
     at, _, key = text.partition(",")
     try:
-        return datetime.fromisoformat(at).astimezone(UTC), key
+        instant = datetime.fromisoformat(at).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Http404("There is no such page of invoices.") from None
+    if "\0" in key:  # PostgreSQL takes none.
+        raise Http404("There is no such page of invoices.")
+    return instant, key

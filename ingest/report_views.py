@@ -57,6 +57,7 @@ def _find(organization: Organization, project: str, report: str) -> Report:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= LAST_PAGE):
+    is_short = text.isascii() and text.isdigit() and len(text) <= len(str(LAST_PAGE))
+    if not (is_short and 1 <= int(text) <= LAST_PAGE):
         raise Http404(f"There is no page {text!r}.")
     return int(text)

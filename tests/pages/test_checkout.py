@@ -179,6 +179,7 @@ class TestReturn:
         self, browser: Client, stripe: StubStripe
     ) -> None:
         assert browser.get(RETURN).status_code == 404
+        assert browser.get(f"{RETURN}%00").status_code == 404
         assert browser.get(RETURN.partition("?")[0]).status_code == 404
         assert stripe.calls == []
 

@@ -303,6 +303,7 @@ class TestPages:
     def test_that_do_not_exist_are_not_found(self, browser: Client) -> None:
         assert browser.get(f"{PAGE}?after=yesterday,in_1").status_code == 404
         assert browser.get(f"{PAGE}?after=0001-01-01T00:00:00%2B14:00,x").status_code == 404
+        assert browser.get(f"{PAGE}?after=2026-11-01T00:00:00Z,in_1%00").status_code == 404
 
     def test_after_the_last_says_so(self, browser: Client) -> None:
         page = browser.get(f"{PAGE}?after={quote('2020-01-01T00:00:00Z,x')}")

@@ -170,7 +170,7 @@ class TestMetrics:
 
         assert seen == [f"b{number}" for number in range(8)]
         assert "8 metrics, page 3 of 3" in words(page)
-        for number in ("0", "4", "-1", "x", "9" * 30):
+        for number in ("0", "4", "-1", "x", "9" * 30, "000000001" + "9" * 30, "0" * 9000 + "1"):
             assert browser.get(f"{address(report)}?page={number}").status_code == 404
 
     def test_of_one_benchmark_are_shown_alone(
