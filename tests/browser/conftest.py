@@ -24,13 +24,8 @@ ARGUMENTS = [
     "--force-color-profile=srgb",
 ]
 Visit = Callable[..., Visitor]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker have the browser: two at a time would only take turns."""
-    for item in items:
-        if item.path.is_relative_to(__file__.rpartition("/")[0]):
-            item.add_marker(pytest.mark.xdist_group("browser"))
+# Each module names it: two browsers at a time would only take turns.
+one_at_a_time = pytest.mark.xdist_group("browser")
 
 
 @pytest.fixture(scope="package")

@@ -7,12 +7,12 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from tests.browser import autumn, looks
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, one_at_a_time
 from tests.browser.pages import sign_in
 from tests.browser.visitors import Visitor
 from tests.scenario.conftest import Customer
 
-pytestmark = pytest.mark.usefixtures("worker")
+pytestmark = [one_at_a_time, pytest.mark.usefixtures("worker")]
 SEARCH = "Search in all names"
 
 

@@ -3,9 +3,11 @@
 from django.urls import reverse
 
 from tests.browser import looks
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, one_at_a_time
 from tests.browser.pages import addresses, sign_in
 from tests.scenario.conftest import Customer
+
+pytestmark = one_at_a_time
 
 TABS = (
     "billing",

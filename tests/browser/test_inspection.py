@@ -6,7 +6,10 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from tests.browser import looks
+from tests.browser.conftest import one_at_a_time
 from tests.browser.inspection import PAGE_BYTES, Inspector
+
+pytestmark = one_at_a_time
 
 SITE = "http://127.0.0.1:9"
 GOOD = '<!doctype html><html lang="en"><title>A page</title><main><h1>A page</h1>{}</main></html>'

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from billing import stripe_setup
 from tests.browser import autumn, looks
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, one_at_a_time
 from tests.browser.looks import Look
 from tests.browser.pages import (
     TABS,
@@ -23,7 +23,7 @@ from tests.browser.pages import (
 from tests.scenario.conftest import advance, open_period
 from tests.stripe_sandbox import Sandbox
 
-pytestmark = pytest.mark.usefixtures("worker")
+pytestmark = [one_at_a_time, pytest.mark.usefixtures("worker")]
 OTHERWISE = (looks.PHONE_AT_NIGHT, looks.PHONE_WITHOUT_SCRIPT)
 BY_MOUSE = [look for look in looks.ALL_OR_TWO if look not in OTHERWISE]
 

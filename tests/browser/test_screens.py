@@ -11,12 +11,14 @@ from django.urls import reverse
 from bencher.tenancy.models import User
 from billing.models import Plan
 from tests.browser import autumn, looks, pictures
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, one_at_a_time
 from tests.browser.looks import WIDE, Look, Scheme
 from tests.browser.pages import addresses, sign_in
 from tests.browser.visitors import Visitor
 from tests.scenario.conftest import Customer
 from tests.staffing import show_factor
+
+pytestmark = one_at_a_time
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screens"
 # What fits on a screen and a half; the rest of a long page says no more of how it looks.

@@ -10,10 +10,12 @@ from bencher.tenancy.models import User
 from tests import factories
 from tests.accounts import totp
 from tests.browser import looks
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, one_at_a_time
 from tests.browser.looks import Look
 from tests.browser.pages import sign_up
 from tests.browser.visitors import Visitor
+
+pytestmark = one_at_a_time
 
 SECRET = "four unusual words together"
 

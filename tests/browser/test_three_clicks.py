@@ -4,12 +4,12 @@ import pytest
 
 from ingest.models import Report
 from tests.browser import autumn, looks
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, one_at_a_time
 from tests.browser.looks import Look
 from tests.browser.pages import find_cause, sign_in
 from tests.scenario.conftest import Customer
 
-pytestmark = pytest.mark.usefixtures("worker")
+pytestmark = [one_at_a_time, pytest.mark.usefixtures("worker")]
 
 
 @pytest.mark.parametrize("look", [looks.USUAL, looks.PHONE_WITHOUT_SCRIPT], ids=str)
