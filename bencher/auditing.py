@@ -11,9 +11,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 
-import django
 from django.core.management import find_commands
 from django.db import connection
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
 
@@ -27,8 +28,8 @@ def context(**facts: object) -> Iterator[None]:
     """Have what changes inside recorded with these facts beside those known further out.
 
     `user` and `organization` are primary keys; `request`, `program` and `why` are texts. They are
-    a setting of the session in the database, where the triggers read it; a connection that is
-    lost in between loses them, and changes are then recorded without.
+    a setting of the session in the database, where the triggers read it. A connection that is
+    opened only inside, or anew, is told them then.
     """
     outer = _known.get()
     token = _known.set({**outer, **facts})
@@ -52,19 +53,28 @@ def by_command(name: str) -> AbstractContextManager[None]:
     """Return the context of a command, if it is one of ours.
 
     Works before the apps are loaded, when Django's `get_commands` would find its own alone, and
-    remember that. For one of ours they are loaded, as the context needs the database.
+    remember that.
     """
     if any(name in find_commands(str(_ROOT / app / "management")) for app in _OURS):
-        django.setup()
         return context(program=name)
     return nullcontext()
 
 
+@receiver(connection_created, dispatch_uid="bencher.auditing")
+def tell_new_session(**_: object) -> None:
+    """Tell a session that was just opened what is known."""
+    if _known.get():
+        _tell(_known.get())
+
+
 def _tell(facts: Mapping[str, object]) -> None:
-    connection.ensure_connection()
-    session: Connection[object] = connection.connection
-    # Rolling back takes the setting back as well.
-    if session.closed or session.info.transaction_status == TransactionStatus.INERROR:
+    session: Connection[object] | None = connection.connection
+    # A session that is not open yet is told when it is. Rolling back takes the setting back.
+    if (
+        session is None
+        or session.closed
+        or session.info.transaction_status == TransactionStatus.INERROR
+    ):
         return
     # Not through Django's cursor: this belongs to no page's own queries.
     session.execute(
