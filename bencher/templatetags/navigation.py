@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import template
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 register = template.Library()
 
@@ -62,16 +62,12 @@ def organization_tabs(context: dict[str, Any]) -> dict[str, list[TabShown]]:
     leads = context.get("leads", True)
     return {
         "tabs": [
-            TabShown(tab.label, href, match.url_name == tab.page or match.url_name in tab.others)
+            TabShown(
+                tab.label,
+                reverse(tab.page, args=[match.kwargs["organization"]]),
+                match.url_name == tab.page or match.url_name in tab.others,
+            )
             for tab in TABS
-            if (leads or tab.for_members)
-            and (href := _address(tab.page, match.kwargs["organization"]))
+            if leads or tab.for_members
         ]
     }
-
-
-def _address(page: str, organization: str) -> str:
-    try:
-        return reverse(page, args=[organization])
-    except NoReverseMatch:
-        return ""

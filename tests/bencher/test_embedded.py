@@ -185,6 +185,18 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return True
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _heeded_signals() -> Iterator[None]:
+    """Heed what is ignored in the background of a shell, or under nohup: children inherit that."""
+    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+    ignored = [number for number in numbers if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory that most tests share, as most commands do."""
