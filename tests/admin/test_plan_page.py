@@ -122,7 +122,7 @@ class TestPage:
                 )
 
         assert taken[0] == taken[1]
-        assert taken[0] <= 14
+        assert taken[0] <= 15
 
     def test_shows_what_happened_and_leads_to_what_is_older(self, desk: Client, plan: Plan) -> None:
         for hours in range(1, 60):

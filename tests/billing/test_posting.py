@@ -144,7 +144,7 @@ class TestStore:
         report(project, 3)
 
         assert post(plan) == []
-        assert posting.preview([plan.pk]) == [(plan.organization_id, 3, None)]
+        assert posting.preview([plan.pk]) == [], "nothing would be stored either"
 
     def test_only_private_projects_of_this_organization_are_billed(self) -> None:
         plan, project = make_subscriber("acme")
