@@ -18,7 +18,7 @@ from bencher.rest.documenting import endpoint
 from bencher.tenancy import api_access
 from bencher.tenancy.permissions import Permission
 from billing import runner_minutes
-from billing.wire import Instant
+from billing.wire import Instant, in_utc
 
 Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
 Runner = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
@@ -34,6 +34,11 @@ class JsonNewRunnerMinutes(msgspec.Struct, kw_only=True):
     start_time: Instant
     end_time: Instant | None = None
     idempotency_key: Key | None = None
+
+    def __post_init__(self) -> None:
+        self.start_time = in_utc("start_time", self.start_time)
+        if self.end_time is not None:
+            self.end_time = in_utc("end_time", self.end_time)
 
 
 class JsonRunnerMinutes(msgspec.Struct, kw_only=True):

@@ -31,6 +31,17 @@ def instant(text: str) -> datetime | None:
         return None
 
 
+def in_utc(field: str, at: datetime) -> datetime:
+    """Return the instant that a field holds in UTC: PostgreSQL knows fewer offsets than RFC 3339.
+
+    Raises ValueError naming the field where UTC's calendar has no such instant.
+    """
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"`{field}` lies outside of the years 1 to 9999") from error
+
+
 class JsonCustomer(msgspec.Struct):
     """Who subscribed."""
 
@@ -272,12 +283,8 @@ class StatementsQuery(msgspec.Struct, frozen=True, kw_only=True):
     per_page: Annotated[int, Meta(ge=1, le=100)] = 12
 
     def __post_init__(self) -> None:
-        if self.before is None:
-            return
-        try:
-            msgspec.structs.force_setattr(self, "before", self.before.astimezone(UTC))
-        except OverflowError:
-            raise ValueError("`before` lies outside of the years 1 to 9999") from None
+        if self.before is not None:
+            msgspec.structs.force_setattr(self, "before", in_utc("before", self.before))
 
 
 class SimulationQuery(msgspec.Struct, frozen=True, kw_only=True):

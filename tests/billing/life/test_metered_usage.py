@@ -53,10 +53,16 @@ def post(acme: Organization, alice: User) -> Post:
     """Return a runner's way to post its minutes."""
     client = Client(headers={"authorization": f"Bearer {make_user_key(alice)}"})
 
-    def post(minutes: int, *, key: str = "job-1", runner: str = "iron") -> Any:
+    def post(
+        minutes: int,
+        *,
+        key: str = "job-1",
+        runner: str = "iron",
+        start_time: str = "2026-11-01T00:00:00Z",
+    ) -> Any:
         return client.post(
             f"/v0/organizations/{acme.slug}/runner-minutes",
-            {"minutes": minutes, "runner": runner, "start_time": "2026-11-01T00:00:00Z"},
+            {"minutes": minutes, "runner": runner, "start_time": start_time},
             content_type="application/json",
             headers={"Idempotency-Key": key},
         )
@@ -326,6 +332,27 @@ class TestRunnerMinutes:
     def test_are_some_and_have_a_key(self, db: None, post: Post, minutes: int, key: str) -> None:
         assert post(minutes, key=key).status_code == 400
         assert not RunnerMinutes.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("sent", "status"),
+        [
+            # RFC 3339 allows more offsets than PostgreSQL knows.
+            ("2026-11-01T00:00:00-18:34", 201),
+            ("2026-11-01T00:00:00+23:59", 201),
+            ("9999-12-31T23:00:00-18:34", 400),
+            ("0001-01-01T00:00:00+18:34", 400),
+        ],
+    )
+    def test_may_be_of_any_offset_that_has_an_instant(
+        self, team: Plan, post: Post, sent: str, status: int
+    ) -> None:
+        answer = post(5, start_time=sent)
+
+        assert answer.status_code == status
+        if status == 400:
+            assert "`start_time` lies outside of the years 1 to 9999" in answer.json()["message"]
+        else:
+            assert RunnerMinutes.objects.get().start_time == datetime.fromisoformat(sent)
 
 
 class TestUsage:
