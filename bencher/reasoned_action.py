@@ -29,6 +29,8 @@ from bencher.tenancy import second_factor
 from bencher.tenancy.models import User
 
 MAX_LENGTH = 300
+# Of each its effect is shown, which may ask Stripe. Two pages of a list.
+MOST_ROWS = 100
 
 NO_FIELDS: Mapping[str, forms.Field] = MappingProxyType({})
 
@@ -51,7 +53,8 @@ class Verb:
     `act` would return. `anticipated` is shown as an error, and the other rows go on. What moves by
     itself, as a count does, is done as it is then, though it was shown otherwise. What moves money
     or opens an account (`is_sensitive`) is for who has shown password or code minutes ago. A verb
-    with `then` is about one row, and answers with that once it is done.
+    with `then` is about one row, and answers with that once it is done. `check_who` raises what is
+    anticipated where this person can't do it.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Verb:
     moves: bool = False
     is_sensitive: bool = True
     then: Callable[[HttpRequest, Any], HttpResponse] | None = None
+    check_who: Callable[[Any, User], None] = lambda _row, _by: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def action(verb: Verb) -> Action:
 
     @admin.action(description=verb.description)
     def run(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        rows, step = list(queryset), request.POST.get("step")
+        rows, step = list(queryset[: MOST_ROWS + 1]), request.POST.get("step")
         if refusal := _refusal(request, verb, rows):
             messages.error(request, refusal)
             return None
@@ -98,7 +102,7 @@ def action(verb: Verb) -> Action:
             form.errors.pop("reason", None)
         if step != "act" or not form.is_valid():
             return _ask(model_admin, request, verb, rows, form)
-        foreseen = _foreseen(verb, rows, form.values() or {}, at=clock.now())
+        foreseen = _foreseen(request, verb, rows, form.values() or {})
         if not (verb.moves or request.POST.get("shown") == _digest(foreseen)):
             messages.warning(request, "Something has changed since. Nothing was done; look again.")
             return _ask(model_admin, request, verb, rows, form)
@@ -125,6 +129,10 @@ def is_permitted(request: HttpRequest, verb: Verb) -> bool:
 def _refusal(request: HttpRequest, verb: Verb, rows: Sequence[Any]) -> str:
     if not is_permitted(request, verb):
         return f"You may not do that: {verb.permission} is needed."
+    if not rows:
+        return "What was chosen is not in this list any more. Nothing was done."
+    if len(rows) > MOST_ROWS:
+        return f"That is done to {MOST_ROWS} rows at a time, and more were chosen."
     if verb.then is not None and len(rows) != 1:
         return "That is done to one at a time. Choose one."
     return ""
@@ -156,14 +164,19 @@ class _Form(forms.Form):
 
 
 def _foreseen(
-    verb: Verb, rows: Sequence[Any], values: Mapping[str, Any], *, at: datetime
+    request: HttpRequest, verb: Verb, rows: Sequence[Any], values: Mapping[str, Any]
 ) -> list[Foreseen]:
-    return [_foresee(verb, row, values, at=at) for row in rows]
+    assert isinstance(request.user, User)
+    by, at = request.user, clock.now()
+    return [_foresee(verb, row, values, by=by, at=at) for row in rows]
 
 
-def _foresee(verb: Verb, row: Any, values: Mapping[str, Any], *, at: datetime) -> Foreseen:
+def _foresee(
+    verb: Verb, row: Any, values: Mapping[str, Any], *, by: User, at: datetime
+) -> Foreseen:
     organization = str(getattr(row, "organization", ""))
     try:
+        verb.check_who(row, by)
         sentence = verb.foresee(row, at, values)
     except verb.anticipated as error:
         return Foreseen(row, organization, str(error), is_refused=True)
@@ -225,7 +238,7 @@ def _ask(
     model_admin: Any, request: HttpRequest, verb: Verb, rows: Sequence[Any], form: _Form
 ) -> HttpResponse:
     values = form.values()
-    foreseen = None if values is None else _foreseen(verb, rows, values, at=clock.now())
+    foreseen = None if values is None else _foreseen(request, verb, rows, values)
     return TemplateResponse(
         request,
         "admin/give_reason.html",

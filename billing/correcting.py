@@ -5,10 +5,12 @@ never charged: nobody pays for a mistake of ours.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from bencher.tenancy.models import User
 from billing import gateway, money, pricing
@@ -18,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 # In the credit note's metadata, by which a repeat knows it.
 CORRECTION = "bencher_correction"
+# What a statement can hold.
+MOST_SERIES = 2_147_483_647
 
 
 class CorrectionError(Exception):
@@ -42,8 +46,10 @@ class Effect:
 def effect(statement: Statement, *, series: int) -> Effect:
     """Return what correcting a statement to a count would do; nothing is stored.
 
-    Raises CorrectionError where it says so already.
+    Raises CorrectionError where it says so already, or that is no count.
     """
+    if not 0 <= series <= MOST_SERIES:
+        raise CorrectionError(f"A count is a number from 0 to {MOST_SERIES:,}.")
     before_series, before_cents = current(statement)
     if series == before_series:
         raise CorrectionError(f"The statement says {series} series already.")
@@ -83,6 +89,26 @@ def check_is_open(correction: Correction) -> None:
         raise CorrectionError(f"This correction was {decision} already.")
 
 
+def check_can_be_applied(correction: Correction, *, by: User) -> None:
+    """Raise CorrectionError where somebody can't apply a correction, as far as is known here."""
+    check_is_open(correction)
+    _check_is_second(correction, by)
+    if correction.credit_cents:
+        _invoice_to_credit(correction)
+
+
+def check_can_be_declined(correction: Correction) -> None:
+    """Raise CorrectionError where a correction was decided, or Stripe has given it back already.
+
+    Raises TemporaryError and RefusedError where that can't be seen.
+    """
+    check_is_open(correction)
+    if note := _given_back(correction):
+        raise CorrectionError(
+            f"Stripe gave the difference back already, by credit note {note}: apply it."
+        )
+
+
 def propose(statement: Statement, *, series: int, why: str, by: User, now: datetime) -> Correction:
     """Store a correction for a second person to decide. Raises CorrectionError."""
     if not why.strip():
@@ -111,31 +137,57 @@ def apply(correction: Correction, *, by: User, now: datetime) -> CorrectionDecis
 
     Raises CorrectionError, TemporaryError and RefusedError; after each it can be tried again.
     """
-    decided = _decided(correction, by=by, applied=True)
-    if decided is not None:
-        return decided
-    # Stripe first: a decision that is stored says what was really given back.
-    note = _credit(correction)
-    return _decide(correction, applied=True, note=note, by=by, now=now)
+    with _one_at_a_time(correction):
+        decided = _decided(correction, applied=True)
+        if decided is not None:
+            return decided
+        check_can_be_applied(correction, by=by)
+        # Stripe first: a decision that is stored says what was really given back.
+        note = _credit(correction)
+        return _decide(correction, applied=True, note=note, by=by, now=now)
 
 
 def decline(correction: Correction, *, by: User, now: datetime) -> CorrectionDecision:
-    """Decline a correction; whoever proposed it may do that too. Raises CorrectionError."""
-    decided = _decided(correction, by=None, applied=False)
-    if decided is not None:
-        return decided
-    return _decide(correction, applied=False, note="", by=by, now=now)
+    """Decline a correction; whoever proposed it may do that too.
+
+    Raises CorrectionError, also where Stripe has given the difference back already, as after a
+    crash while it was applied; TemporaryError and RefusedError where that can't be seen.
+    """
+    with _one_at_a_time(correction):
+        decided = _decided(correction, applied=False)
+        if decided is not None:
+            return decided
+        check_can_be_declined(correction)
+        return _decide(correction, applied=False, note="", by=by, now=now)
 
 
-def _decided(
-    correction: Correction, *, by: User | None, applied: bool
-) -> CorrectionDecision | None:
+@contextmanager
+def _one_at_a_time(correction: Correction) -> Iterator[None]:
+    # Declined while Stripe gives the difference back, a correction would hide that. The lock is the
+    # session's, for nothing remote happens inside a transaction; a session that dies lets it go.
+    lock = "('billing_correctiondecision'::regclass::oid::integer, %s::integer)"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_try_advisory_lock{lock}", [correction.pk])
+        row = cursor.fetchone()
+    if row is None or not row[0]:
+        raise CorrectionError("Somebody is deciding this correction just now. Look again.")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT pg_advisory_unlock{lock}", [correction.pk])
+
+
+def _decided(correction: Correction, *, applied: bool) -> CorrectionDecision | None:
     found = CorrectionDecision.objects.filter(correction=correction).first()
     if found is not None and found.applied != applied:
         raise CorrectionError(f"This correction was {found} already.")
-    if found is None and by is not None and by.pk == correction.proposed_by_id:
-        raise CorrectionError("A second person applies a correction, not who proposed it.")
     return found
+
+
+def _check_is_second(correction: Correction, by: User) -> None:
+    if by.pk == correction.proposed_by_id:
+        raise CorrectionError("A second person applies a correction, not who proposed it.")
 
 
 def _decide(
@@ -161,23 +213,48 @@ def _decide(
     return decision
 
 
-def _credit(correction: Correction) -> str:
-    """Return the credit note that gives the difference back, made where there is none yet."""
-    if correction.credit_cents == 0:
-        return ""
-    settlement = (
-        Settlement.objects.filter(statement=correction.statement).order_by("-settled_at").first()
-    )
+def _settled(correction: Correction) -> Settlement | None:
+    settled = Settlement.objects.filter(statement=correction.statement)
+    return settled.order_by("-settled_at", "-pk").first()
+
+
+def _invoice_to_credit(correction: Correction) -> str:
+    """Return the invoice that a correction lowers. Raises CorrectionError where there is none."""
+    settlement = _settled(correction)
     if settlement is None:
         raise CorrectionError(
             "The invoice of this statement is not final yet; apply the correction after that."
         )
-    stripe = gateway.connect()
+    charged, closed = settlement.amount_cents, correction.statement.amount_cents
+    if charged != closed:
+        # What is given back is reckoned from the statement, and was not charged like that.
+        raise CorrectionError(
+            f"Invoice {settlement.stripe_invoice_id} charges {money.written(charged)} and the"
+            f" statement {money.written(closed)}: give back what was charged too much by a credit"
+            " note in Stripe's dashboard, and decline the correction."
+        )
+    return settlement.stripe_invoice_id
+
+
+def _given_back(correction: Correction) -> str:
+    """Return the credit note that Stripe has of a correction; empty without one."""
+    settlement = _settled(correction) if correction.credit_cents else None
+    if settlement is None:
+        return ""
     # Stripe forgets idempotency keys after a day, and this may be tried again later than that.
-    for note in stripe.credit_notes_of(settlement.stripe_invoice_id):
-        if note.metadata.get(CORRECTION) == str(correction.uuid):
-            return note.id
-    invoice = stripe.invoice(settlement.stripe_invoice_id)
+    notes = gateway.connect().credit_notes_of(settlement.stripe_invoice_id)
+    ours = (note.id for note in notes if note.metadata.get(CORRECTION) == str(correction.uuid))
+    return next(ours, "")
+
+
+def _credit(correction: Correction) -> str:
+    """Return the credit note that gives the difference back, made where there is none yet."""
+    if correction.credit_cents == 0:
+        return ""
+    if note := _given_back(correction):
+        return note
+    stripe = gateway.connect()
+    invoice = stripe.invoice(_invoice_to_credit(correction))
     credited = stripe.credit(
         invoice.id,
         amount_cents=correction.credit_cents,

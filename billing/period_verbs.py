@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from bencher.reasoned_action import Asked, Verb, action
+from bencher.tenancy.models import User
 from billing import close, correcting, gateway, money, recounts
 from billing.models import BillingPeriod, Correction, Statement
 from series import recounting
@@ -71,8 +72,11 @@ def _given_back(correction: Correction) -> str:
     return f"applied; {money.written(correction.credit_cents)} are given back."
 
 
+def _check_who_applies(correction: Correction, by: User) -> None:
+    correcting.check_can_be_applied(correction, by=by)
+
+
 def _foresee_applying(correction: Correction, _at: datetime, _values: Mapping[str, Any]) -> str:
-    correcting.check_is_open(correction)
     return _given_back(correction)
 
 
@@ -82,7 +86,7 @@ def _apply(correction: Correction, asked: Asked) -> str:
 
 
 def _foresee_declining(correction: Correction, _at: datetime, _values: Mapping[str, Any]) -> str:
-    correcting.check_is_open(correction)
+    correcting.check_can_be_declined(correction)
     return "declined; the statement stays as it is."
 
 
@@ -137,7 +141,11 @@ propose = action(
         foresee=_foresee_proposal,
         act=_propose,
         anticipated=(correcting.CorrectionError,),
-        fields={"series": forms.IntegerField(label="Series that are right", min_value=0)},
+        fields={
+            "series": forms.IntegerField(
+                label="Series that are right", min_value=0, max_value=correcting.MOST_SERIES
+            )
+        },
     )
 )
 apply = action(
@@ -148,6 +156,7 @@ apply = action(
         consequence="The difference is given back by a credit note on the invoice at Stripe."
         " Whoever proposed the correction can't apply it.",
         foresee=_foresee_applying,
+        check_who=_check_who_applies,
         act=_apply,
         anticipated=(*_STRIPE, correcting.CorrectionError),
     )
@@ -160,6 +169,6 @@ decline = action(
         consequence="Nothing is given back. The statement stays as it is.",
         foresee=_foresee_declining,
         act=_decline,
-        anticipated=(correcting.CorrectionError,),
+        anticipated=(*_STRIPE, correcting.CorrectionError),
     )
 )

@@ -16,6 +16,7 @@ from billing.models import Correction, CorrectionDecision, Settlement, Statement
 from tests.billing.conftest import report
 from tests.factories import make_user
 from tests.ledger.conftest import Customer
+from tests.stripe_sandbox import Fault
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +91,57 @@ class TestDownwards:
         assert first_time == again
         assert len(customer.sandbox.objects("credit_note")) == 1
 
+    def test_is_not_declined_once_stripe_gave_it_back(
+        self,
+        customer: Customer,
+        statement: Statement,
+        first: User,
+        second: User,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        correction = propose(statement, 250, first)
+        with monkeypatch.context() as patch:
+            patch.setattr(correcting, "_decide", lambda *_, **__: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                apply(correction, second)
+        (note,) = customer.sandbox.objects("credit_note")
+
+        with pytest.raises(correcting.CorrectionError, match=f"credit note {note['id']}"):
+            correcting.decline(correction, by=first, now=clock.now())
+
+        assert apply(correction, second).stripe_credit_note_id == note["id"]
+
+    def test_is_not_declined_while_stripe_can_not_be_asked(
+        self, customer: Customer, statement: Statement, first: User
+    ) -> None:
+        correction = propose(statement, 250, first)
+        customer.sandbox.faults.next("GET /v1/credit_notes", Fault.UNAVAILABLE, count=None)
+
+        with pytest.raises(gateway.TemporaryError):
+            correcting.decline(correction, by=first, now=clock.now())
+
+        assert not CorrectionDecision.objects.exists()
+
+    def test_gives_nothing_back_of_an_invoice_that_differs(
+        self, customer: Customer, statement: Statement, first: User, second: User
+    ) -> None:
+        Settlement.objects.create(
+            statement=statement,
+            stripe_invoice_id="in_less",
+            series=250,
+            amount_cents=10000,
+            agrees=False,
+            difference="The invoice charges $100.00, the statement $150.00.",
+            settled_at=clock.now(),
+        )
+        correction = propose(statement, 250, first)
+
+        with pytest.raises(correcting.CorrectionError, match=r"in_less charges \$100\.00"):
+            apply(correction, second)
+
+        assert not customer.sandbox.objects("credit_note")
+        assert not CorrectionDecision.objects.exists()
+
     def test_builds_on_the_one_before(
         self, customer: Customer, statement: Statement, first: User, second: User
     ) -> None:
@@ -148,6 +200,11 @@ class TestDecision:
             apply(correction, second)
         assert not customer.sandbox.objects("credit_note")
         assert correcting.current(statement) == (254, 15000)
+
+    @pytest.mark.parametrize("series", [-1, correcting.MOST_SERIES + 1])
+    def test_is_about_a_count(self, statement: Statement, first: User, series: int) -> None:
+        with pytest.raises(correcting.CorrectionError, match="A count is a number from 0"):
+            propose(statement, series, first)
 
     def test_comes_before_the_next_proposal(self, statement: Statement, first: User) -> None:
         propose(statement, 250, first)

@@ -1,0 +1,54 @@
+"""A correction that two people decide at the same moment."""
+
+from datetime import timedelta
+
+import pytest
+
+from bencher import clock
+from bencher.tenancy.models import User
+from billing import correcting
+from billing.models import Correction, CorrectionDecision, Plan
+from tests.concurrency.stepping import Pause, begin, done
+from tests.factories import make_user
+from tests.pages import accounts
+
+
+@pytest.fixture
+def second(committed_db: str) -> User:
+    """Return the one who applies."""
+    return make_user("second", is_staff=True)
+
+
+@pytest.fixture
+def correction(plan: Plan) -> Correction:
+    """Return a correction from $150.00 to $100.00."""
+    now = clock.now()
+    statement = accounts.make_statement(
+        plan,
+        starts_at=now - timedelta(days=90),
+        ends_at=now - timedelta(days=60),
+        series=254,
+        amount_cents=15000,
+    )
+    first = make_user("first", is_staff=True)
+    accounts.make_settlement(statement, difference="")
+    return correcting.propose(statement, series=250, why="twice", by=first, now=now)
+
+
+def test_is_not_declined_while_the_difference_is_given_back(
+    correction: Correction, second: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back = Pause()
+    monkeypatch.setattr(correcting, "_given_back", lambda _: "")
+    monkeypatch.setattr(correcting, "_credit", given_back.after(lambda _: "cn_1"))
+    applying = begin(lambda: correcting.apply(correction, by=second, now=clock.now()))
+    given_back.wait_until_reached()
+
+    with pytest.raises(correcting.CorrectionError, match="just now"):
+        correcting.decline(correction, by=correction.proposed_by, now=clock.now())
+    given_back.let_go()
+
+    assert done(applying).stripe_credit_note_id == "cn_1"
+    with pytest.raises(correcting.CorrectionError, match="applied already"):
+        correcting.decline(correction, by=correction.proposed_by, now=clock.now())
+    assert CorrectionDecision.objects.get().applied
