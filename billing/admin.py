@@ -234,7 +234,11 @@ class StatementAdmin(ReadOnlyAdmin):
         "settlement",
         "closed_at",
     )
-    list_filter = ("kind", ("settlements__agrees", admin.BooleanFieldListFilter))
+    list_filter = (
+        "kind",
+        admin_filters.StatementProof,
+        ("settlements__agrees", admin.BooleanFieldListFilter),
+    )
     list_select_related = ("organization",)
     search_fields = (
         "uuid",
@@ -311,7 +315,7 @@ class SettlementAdmin(ReadOnlyAdmin):
         "difference",
         "settled_at",
     )
-    list_filter = ("agrees",)
+    list_filter = ("agrees", admin_filters.DiffersLately)
     list_select_related = ("statement", "statement__organization")
     search_fields = (
         "stripe_invoice_id",
@@ -352,7 +356,7 @@ class CorrectionAdmin(ReadOnlyAdmin):
         "proposed_at",
         "decided",
     )
-    list_filter = ("decision__applied",)
+    list_filter = (admin_filters.Decided,)
     list_select_related = ("statement", "statement__organization", "proposed_by", "decision")
     search_fields = tuple(f"statement__{field}" for field in OF_ORGANIZATION)
     inlines = (CorrectionDecisionInline,)
@@ -391,6 +395,7 @@ class VerificationAdmin(ReadOnlyAdmin):
         "failure",
     )
     list_filter = (
+        admin_filters.Proof,
         ("verified_at", admin.EmptyFieldListFilter),
         ("passed_unverified_at", admin.EmptyFieldListFilter),
     )

@@ -12,8 +12,10 @@ from django.db.models.functions import Cast
 from django.http import HttpRequest
 
 from bencher import clock
+from billing import gauges
 from billing.models import (
     METERED_STATUSES,
+    TO_SEND,
     BillingPeriod,
     Drift,
     Freeze,
@@ -79,6 +81,16 @@ def _not_posted_for(hours: int) -> Condition:
     return condition
 
 
+def _is_refused(now: datetime) -> Q:
+    """Keep what the gauge of rejected events counts."""
+    own = {name: OuterRef(name) for name in ("customer", "meter", "period")}
+    newer = MeterEvent.objects.filter(timestamp__gt=OuterRef("timestamp"), **own)
+    # Of a period the last value counts; what adds up has none.
+    last = Q(source_uuid=None) & ~Q(period__state=BillingPeriod.State.SETTLED) & ~Q(Exists(newer))
+    adds_up = Q(source_uuid__isnull=False, rejected_at__gt=now - gauges.LATELY)
+    return Q(rejected_at__isnull=False, superseded_at=None) & (last | adds_up)
+
+
 def _of_type(beginning: str) -> Condition:
     return lambda _: Q(type__startswith=beginning)
 
@@ -88,6 +100,63 @@ _EXISTS_DRIFT = Q(Exists(Drift.objects.filter(resolved_at=None, **_OWN)))
 _EXISTS_FREEZE = Q(Exists(Freeze.objects.filter(ended_at=None, **_OWN)))
 
 
+_FROZEN = Q(organization__in=Freeze.objects.filter(ended_at=None).values("organization"))
+_HELD_BACK = Q(held_at__isnull=False) | _FROZEN
+
+Outbox = by_choice(
+    title="outbox",
+    parameter="outbox",
+    choices={
+        "goes-out": Choice("to be sent", lambda _: TO_SEND & ~_HELD_BACK),
+        "held-back": Choice("held back, or billing is frozen", lambda _: TO_SEND & _HELD_BACK),
+        "refused": Choice("refused, and still to be billed", _is_refused),
+    },
+)
+Proof = by_choice(
+    title="proof at Stripe",
+    parameter="proof",
+    choices={
+        "draft": Choice(
+            "not seen, its invoice a draft",
+            lambda _: Q(verified_at=None, passed_unverified_at=None, finalizes_at__isnull=False),
+        ),
+        "passed": Choice(
+            "not seen, its invoice final",
+            lambda _: Q(verified_at=None, passed_unverified_at__isnull=False),
+        ),
+    },
+)
+StatementProof = by_choice(
+    title="proof at Stripe",
+    parameter="proof",
+    choices={
+        "not-seen": Choice(
+            "not seen yet",
+            lambda _: Q(
+                period__state=BillingPeriod.State.FROZEN, period__verification__verified_at=None
+            ),
+        ),
+    },
+)
+DiffersLately = by_choice(
+    title="differs",
+    parameter="differs",
+    choices={
+        "lately": Choice(
+            "in the last 62 days",
+            lambda now: Q(agrees=False, settled_at__gt=now - gauges.LATELY),
+        ),
+    },
+)
+Decided = by_choice(
+    title="decided",
+    parameter="decided",
+    choices={
+        "no": Choice("waits for a second person", lambda _: Q(decision=None)),
+        "applied": Choice("applied", lambda _: Q(decision__applied=True)),
+        "declined": Choice("declined", lambda _: Q(decision__applied=False)),
+    },
+)
 Standing = by_choice(
     title="standing",
     parameter="standing",
@@ -96,6 +165,7 @@ Standing = by_choice(
             "past due or unpaid",
             lambda _: Q(ended_at=None, status__in=[Status.PAST_DUE, Status.UNPAID]),
         ),
+        "held": Choice("held", lambda _: Q(ended_at=None, held_at__isnull=False)),
         "live": Choice("live", lambda _: Q(ended_at=None)),
         "ended": Choice("ended", lambda _: Q(ended_at__isnull=False)),
     },

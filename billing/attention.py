@@ -21,6 +21,8 @@ OUTBOX_AGE = timedelta(minutes=30)
 WEBHOOK_AGE = timedelta(minutes=15)
 # Closing runs every minute from BILLING_CLOSE_DELAY on.
 CLOSE_GRACE = timedelta(hours=1)
+# A plan that is canceled at once ends within minutes.
+CANCELING = timedelta(hours=1)
 # Stripe shows within minutes what it was sent.
 UNVERIFIED_AGE = timedelta(days=1)
 
@@ -60,6 +62,9 @@ LIMITS: dict[str, Judge] = {
     "bencher_drift_unresolved": _above(0),
     "bencher_final_tables_unprotected": _above(0),
     "bencher_run_finished_timestamp_seconds": _older_than(RUN_EVERY),
+    "bencher_run_failed": _above(0),
+    "bencher_plans_held": _above(0),
+    "bencher_cancellations_oldest_age_seconds": _above(CANCELING),
 }
 
 

@@ -6,7 +6,7 @@ blind.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
@@ -17,7 +17,10 @@ from billing import outbox, verification
 from billing.models import Drift
 
 # The runs that beat starts each night and that leave a row.
-NIGHTLY = ("sweep", "reconcile")
+NIGHTLY = ("sweep", "days", "reconcile", "prune")
+# What differs, or was refused of what has no period, is for people as long as its invoice may be
+# young. It is their lists' limit too.
+LATELY = timedelta(days=62)
 
 _UNVERIFIED = """billing_statement statement
      JOIN billing_billingperiod period ON period.id = statement.period_id
@@ -54,14 +57,19 @@ _FIGURES = f"""
 SELECT
     -- What adds up has no period: as long as the longest one, and its invoice, may take.
     (SELECT count(*) FROM billing_meterevent
-     WHERE source_uuid IS NOT NULL AND rejected_at > %(now)s - interval '62 days') +
-    -- By customer, which the outbox has an index for.
+     WHERE source_uuid IS NOT NULL AND rejected_at > %(lately)s) +
+    -- By customer, which the outbox has an index for. The last value counts, so one that a newer
+    -- one follows is nobody's business any more.
     (SELECT count(*) FROM billing_billingperiod period
      JOIN billing_billingcustomer customer ON customer.organization_id = period.organization_id
      JOIN billing_meterevent event ON event.customer_id = customer.id
                                   AND event.period_id = period.id
      WHERE event.rejected_at IS NOT NULL AND event.superseded_at IS NULL
-       AND period.state <> 'settled'),
+       AND period.state <> 'settled'
+       AND NOT EXISTS (SELECT FROM billing_meterevent newer
+                       WHERE newer.customer_id = event.customer_id AND newer.meter = event.meter
+                         AND newer.period_id = event.period_id
+                         AND newer.timestamp > event.timestamp)),
     (SELECT count(*) FROM billing_meterevent WHERE undecided_at IS NOT NULL AND sent_at IS NULL),
     (SELECT count(*) FROM billing_senderlease WHERE paused_why <> ''),
     (SELECT count(*) FROM billing_billingperiod WHERE state = 'open' AND ends_at <= %(now)s),
@@ -73,7 +81,7 @@ SELECT
     (SELECT count(*) FROM billing_verification WHERE passed_unverified_at IS NOT NULL
        AND verified_at IS NULL),
     (SELECT count(*) FROM billing_settlement WHERE NOT agrees
-       AND settled_at > %(now)s - interval '62 days'),
+       AND settled_at > %(lately)s),
     (SELECT count(*) FROM unnest(%(final)s::text[]) final
      WHERE (SELECT coalesce(bit_or(tgtype), 0) FROM pg_trigger
             WHERE tgrelid = final::regclass AND tgenabled IN ('O', 'A') AND NOT tgisinternal
@@ -82,10 +90,26 @@ SELECT
     (SELECT coalesce(sum(latest.value), 0) FROM {_POSTED}),
     (SELECT count(*) FROM billing_plan
      WHERE ended_at IS NULL AND status IN ('past_due', 'unpaid')),
+    (SELECT count(*) FROM billing_plan WHERE ended_at IS NULL AND held_at IS NOT NULL),
+    (SELECT count(*) FROM billing_cancellation WHERE finished_at IS NULL),
+    (SELECT coalesce(extract(epoch FROM %(now)s - min(requested_at)), 0)
+     FROM billing_cancellation WHERE finished_at IS NULL),
+    (SELECT count(*) FROM billing_correction correction
+     WHERE NOT EXISTS (SELECT FROM billing_correctiondecision decision
+                       WHERE decision.correction_id = correction.id)),
     (SELECT count(*) FROM billing_webhookreceipt WHERE handled_at IS NULL),
     (SELECT coalesce(extract(epoch FROM %(now)s - min(received_at)), 0)
      FROM billing_webhookreceipt WHERE handled_at IS NULL)
 """  # noqa: S608 - constants of this module
+
+# What a run could not do for one plan or period stands in its result; the others went on.
+_LAST_RUNS = """
+SELECT name, extract(epoch FROM max(finished_at) FILTER (WHERE failure = '')),
+       (array_agg(failure <> '' OR coalesce((result->>'failed')::integer, 0) > 0
+                  OR coalesce((result->>'unknown')::integer, 0) > 0
+                  ORDER BY started_at DESC, id DESC))[1]
+FROM billing_scheduledrun WHERE finished_at IS NOT NULL GROUP BY name
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +120,10 @@ class _Gauge:
 
 # In the order of the statement's columns.
 _SINGLE = (
-    _Gauge("bencher_outbox_rejected", "Meter events that Stripe rejected, of unsettled periods."),
+    _Gauge(
+        "bencher_outbox_rejected",
+        "Meter events that Stripe rejected, of unsettled periods and without a newer value.",
+    ),
     _Gauge(
         "bencher_outbox_undecided",
         "Meter events of which nobody knows whether Stripe has them, to be settled.",
@@ -132,6 +159,16 @@ _SINGLE = (
         "Active series of all current periods, by the value that was stored last for each.",
     ),
     _Gauge("bencher_plans_past_due", "Live plans that are past due or unpaid."),
+    _Gauge(
+        "bencher_plans_held",
+        "Live plans whose item or price changed at Stripe, until staff have looked.",
+    ),
+    _Gauge("bencher_cancellations_waiting", "Plans that are being canceled at once."),
+    _Gauge(
+        "bencher_cancellations_oldest_age_seconds",
+        "How long ago the first of them was asked for; 0 without one.",
+    ),
+    _Gauge("bencher_corrections_undecided", "Corrections that wait for a second person."),
     _Gauge("bencher_webhooks_waiting", "Webhooks of Stripe that are not handled yet."),
     _Gauge("bencher_webhooks_oldest_age_seconds", "Age of the oldest of them; 0 without one."),
 )
@@ -140,11 +177,11 @@ _SINGLE = (
 def read(*, now: datetime) -> Iterator[GaugeMetricFamily]:
     """Yield every gauge as it is now. Changes nothing; a fixed number of statements."""
     with connection.cursor() as cursor:
-        cursor.execute(_FIGURES, {"now": now, "final": list(_FINAL)})
+        cursor.execute(_FIGURES, {"now": now, "lately": now - LATELY, "final": list(_FINAL)})
         figures = cursor.fetchall()[0]
         yield from _outbox()
         yield _drift(cursor)
-        yield _runs(cursor)
+        yield from _runs(cursor)
     for gauge, value in zip(_SINGLE, figures, strict=True):
         yield GaugeMetricFamily(gauge.name, gauge.says, value=float(value))
     yield GaugeMetricFamily(
@@ -194,17 +231,21 @@ def _drift(cursor: CursorWrapper) -> GaugeMetricFamily:
     return family
 
 
-def _runs(cursor: CursorWrapper) -> GaugeMetricFamily:
-    cursor.execute(
-        "SELECT name, extract(epoch FROM max(finished_at)) FROM billing_scheduledrun"
-        " WHERE failure = '' AND finished_at IS NOT NULL GROUP BY name"
-    )
-    found = dict(cursor.fetchall())
-    family = GaugeMetricFamily(
+def _runs(cursor: CursorWrapper) -> Iterator[GaugeMetricFamily]:
+    cursor.execute(_LAST_RUNS)
+    found = {name: (finished, failed) for name, finished, failed in cursor.fetchall()}
+    finished = GaugeMetricFamily(
         "bencher_run_finished_timestamp_seconds",
         "When a nightly run last finished without failure; 0 where it never did.",
         labels=["name"],
     )
+    failed = GaugeMetricFamily(
+        "bencher_run_failed",
+        "Whether the last one that finished failed, or left something out (1).",
+        labels=["name"],
+    )
     for name in NIGHTLY:
-        family.add_metric([name], float(found.get(name, 0)))
-    return family
+        at, has_failed = found.get(name, (None, False))
+        finished.add_metric([name], float(at or 0))
+        failed.add_metric([name], float(has_failed))
+    return iter((finished, failed))

@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from bencher.read_only_admin import ReadOnlyAdmin
-from billing import event_verbs, search
+from billing import admin_filters, event_verbs, search
 from billing.models import TO_SEND, MeterEvent, MetricsPeriod, RunnerMinutes
 
 State = MeterEvent.State
@@ -56,7 +56,13 @@ class MeterEventAdmin(ReadOnlyAdmin):
         "sent_at",
         "missing_at",
     )
-    list_filter = (StateFilter, "reason", "meter", ("missing_at", admin.EmptyFieldListFilter))
+    list_filter = (
+        StateFilter,
+        admin_filters.Outbox,
+        "reason",
+        "meter",
+        ("missing_at", admin.EmptyFieldListFilter),
+    )
     list_select_related = ("organization",)
     search_fields = ("identifier", *search.OF_ORGANIZATION)
     readonly_fields = ("state",)

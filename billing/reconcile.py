@@ -6,7 +6,7 @@ compared by `usage_reconcile`.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -62,6 +62,21 @@ class Checked:
             "invoice": stripe and stripe.invoiced and asdict(stripe.invoiced),
             "settlement": own and own.settled_invoice,
         }
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many periods were compared, differ, and were not fully known."""
+
+    periods: int = 0
+    differ: int = 0
+    unknown: int = 0
+
+    def add(self, differences: Sequence[Difference], unknown: str) -> None:
+        """Count another one."""
+        self.periods += 1
+        self.differ += bool(differences)
+        self.unknown += bool(unknown)
 
 
 @dataclass(slots=True)

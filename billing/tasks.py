@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -27,6 +28,7 @@ from billing import (
     outbox,
     posting,
     pruning,
+    reconcile,
     runs,
     second_subscriptions,
     settlement,
@@ -119,7 +121,7 @@ def nightly_sweep(**_: object) -> None:
     now = clock.now()
     with runs.recorded("sweep", now=now) as run:
         swept = sweep.run(on=now.date())
-        run.result = {"plans": swept.plans, "events": swept.events, "failed": swept.failed}
+        run.result = asdict(swept)
     send_meter_events.delay()
 
 
@@ -128,12 +130,10 @@ def nightly_reconcile(**_: object) -> None:
     """Compare every figure of every period that may still change, of each meter that bills it."""
     now = clock.now()
     with runs.recorded("reconcile", now=now) as run:
-        result = {"periods": 0, "differ": 0, "unknown": 0}
+        tally = reconcile.Tally()
         for checked in usage_reconcile.everything(now=now):
-            result["periods"] += 1
-            result["differ"] += bool(checked.differences)
-            result["unknown"] += bool(checked.unknown)
-        run.result = result
+            tally.add(checked.differences, checked.unknown)
+        run.result = asdict(tally)
 
 
 @shared_task

@@ -10,12 +10,16 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.urls import reverse
 
 from bencher import dates
 from billing import attention, gauges
 from billing.models import Drift, ScheduledRun, WebhookReceipt
 from billing.wording import Tone
+
+# The row has all of it.
+_FAILURE_SHOWN = 80
 
 MayView = Callable[[str], bool]
 
@@ -106,6 +110,8 @@ def _webhooks(read: _Read) -> tuple[str, str]:
 
 
 def _sending(read: _Read) -> tuple[str, str]:
+    if not settings.BILLING_CONFIGURED:
+        return "Off", "STRIPE_SECRET_KEY is empty"
     paused = bool(read.count("bencher_sending_paused"))
     return ("Paused", "Stripe refuses our key") if paused else ("Going", "Stripe takes our key")
 
@@ -137,7 +143,7 @@ def _run(name: str, read: _Read) -> tuple[str, str]:
     if run is None:
         return "Never", "it has not run yet"
     if run.failure:
-        return "Failed", _ago(run.started_at, read.now)
+        return "Failed", f"{_ago(run.started_at, read.now)}: {run.failure[:_FAILURE_SHOWN]}"
     if run.finished_at is None:
         return "Running", f"since {dates.moment(run.started_at).text}"
     took = dates.lasting(run.finished_at - run.started_at)
@@ -151,11 +157,16 @@ def _result(result: dict[str, Any] | None) -> str:
 def _ledger(read: _Read) -> tuple[str, str]:
     wrong = int(read.values["bencher_drift_unresolved"][Drift.Reason.LEDGER])
     run = read.runs.get("reconcile")
-    if run is None:
-        return "Unchecked", "the reconciliation has not run yet"
-    periods = (run.result or {}).get("periods", 0)
+    if run is None or run.result is None:
+        figure, detail = _run("reconcile", read)
+        return _wrong(wrong, "Unchecked"), f"reconciliation: {figure}, {detail}"
+    periods = run.result.get("periods", 0)
     checked = f"{periods:,} periods compared with their reports {_ago(run.started_at, read.now)}"
-    return (f"{wrong:,} wrong" if wrong else "Agrees"), checked
+    return _wrong(wrong, "Agrees"), checked
+
+
+def _wrong(number: int, otherwise: str) -> str:
+    return f"{number:,} wrong" if number else otherwise
 
 
 def _drift(read: _Read) -> tuple[str, str]:
@@ -168,12 +179,21 @@ def _ago(at: datetime, now: datetime) -> str:
     return f"{dates.lasting(max(now - at, timedelta(0)))} ago"
 
 
+def _gauges_of_run(name: str) -> tuple[str, ...]:
+    return f"bencher_run_finished_timestamp_seconds/{name}", f"bencher_run_failed/{name}"
+
+
+def _nightly(title: str, name: str) -> _Tile:
+    show = partial(_run, name)
+    return _Tile(title, "scheduledrun", {"name": name}, _gauges_of_run(name), show)
+
+
 _GROUPS: dict[str, list[_Tile]] = {
     "Usage": [
         _Tile(
             "Active series billed now",
             "plan",
-            {"level__exact": "pro"},
+            {"level__exact": "pro", "standing": "live"},
             (),
             _counted("bencher_active_series_posted", "of all current periods, as stored last"),
         ),
@@ -183,6 +203,24 @@ _GROUPS: dict[str, list[_Tile]] = {
             {"standing": "past-due"},
             (),
             _counted("bencher_plans_past_due", "past due or unpaid"),
+        ),
+        _Tile(
+            "Plans held",
+            "plan",
+            {"standing": "held"},
+            ("bencher_plans_held",),
+            _counted("bencher_plans_held", "billed otherwise at Stripe; no period opens"),
+        ),
+        _Tile(
+            "Plans being canceled",
+            "cancellation",
+            {"finished_at__isempty": "1"},
+            ("bencher_cancellations_oldest_age_seconds",),
+            _with_age(
+                "bencher_cancellations_waiting",
+                "bencher_cancellations_oldest_age_seconds",
+                "none ends at once",
+            ),
         ),
         _Tile(
             "Billing",
@@ -196,7 +234,7 @@ _GROUPS: dict[str, list[_Tile]] = {
         _Tile(
             "Outbox waiting",
             "meterevent",
-            {"state": "waiting"},
+            {"outbox": "goes-out"},
             ("bencher_outbox_oldest_age_seconds",),
             _with_age(
                 "bencher_outbox_waiting",
@@ -207,9 +245,9 @@ _GROUPS: dict[str, list[_Tile]] = {
         _Tile(
             "Rejected events",
             "meterevent",
-            {"state": "rejected"},
+            {"outbox": "refused"},
             ("bencher_outbox_rejected",),
-            _counted("bencher_outbox_rejected", "of periods that are not settled"),
+            _counted("bencher_outbox_rejected", "last values, of periods that are not settled"),
         ),
         _Tile(
             "Undecided events",
@@ -220,15 +258,15 @@ _GROUPS: dict[str, list[_Tile]] = {
         ),
         _Tile(
             "Held back by staff",
-            "freeze",
-            {"ended_at__isempty": "1"},
+            "meterevent",
+            {"outbox": "held-back"},
             (),
             _counted("bencher_outbox_held_back", "events, or of organizations that are frozen"),
         ),
         _Tile(
             "Sending",
             "meterevent",
-            {"state": "waiting"},
+            {"outbox": "goes-out"},
             ("bencher_sending_paused",),
             _sending,
         ),
@@ -254,8 +292,8 @@ _GROUPS: dict[str, list[_Tile]] = {
         ),
         _Tile(
             "Not seen at Stripe yet",
-            "verification",
-            {"verified_at__isempty": "1"},
+            "statement",
+            {"proof": "not-seen"},
             ("bencher_closings_unverified_oldest_age_seconds",),
             _with_age(
                 "bencher_closings_unverified",
@@ -266,40 +304,35 @@ _GROUPS: dict[str, list[_Tile]] = {
         _Tile(
             "Next unverified invoice",
             "verification",
-            {"verified_at__isempty": "1"},
+            {"proof": "draft"},
             ("bencher_unverified_invoice_seconds_left",),
             _finalizes,
         ),
         _Tile(
             "Final without proof",
             "verification",
-            {"passed_unverified_at__isempty": "0", "verified_at__isempty": "1"},
+            {"proof": "passed"},
             ("bencher_invoices_final_unverified",),
             _counted("bencher_invoices_final_unverified", "invoices final before their count"),
         ),
         _Tile(
             "Invoices that differ",
             "settlement",
-            {"agrees__exact": "0"},
+            {"differs": "lately"},
             ("bencher_settlements_disagreeing",),
             _counted("bencher_settlements_disagreeing", "from their statement, in 62 days"),
         ),
+        _Tile(
+            "Corrections to decide",
+            "correction",
+            {"decided": "no"},
+            (),
+            _counted("bencher_corrections_undecided", "each waits for a second person"),
+        ),
     ],
     "Checks": [
-        _Tile(
-            "Last sweep",
-            "scheduledrun",
-            {"name": "sweep"},
-            ("bencher_run_finished_timestamp_seconds/sweep",),
-            partial(_run, "sweep"),
-        ),
-        _Tile(
-            "Last reconciliation",
-            "scheduledrun",
-            {"name": "reconcile"},
-            ("bencher_run_finished_timestamp_seconds/reconcile",),
-            partial(_run, "reconcile"),
-        ),
+        _nightly("Last sweep", "sweep"),
+        _nightly("Last reconciliation", "reconcile"),
         _Tile(
             "Drift",
             "drift",
@@ -312,7 +345,7 @@ _GROUPS: dict[str, list[_Tile]] = {
             "drift",
             {"resolved_at__isempty": "1", "reason__exact": Drift.Reason.LEDGER},
             # It is as good as the reconciliation is young.
-            ("bencher_drift_unresolved/ledger", "bencher_run_finished_timestamp_seconds/reconcile"),
+            ("bencher_drift_unresolved/ledger", *_gauges_of_run("reconcile")),
             _ledger,
         ),
         _Tile(
@@ -322,6 +355,8 @@ _GROUPS: dict[str, list[_Tile]] = {
             ("bencher_final_tables_unprotected",),
             _final,
         ),
+        _nightly("Last count of days", "days"),
+        _nightly("Last pruning", "prune"),
     ],
 }
 

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from bs4 import BeautifulSoup
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries
@@ -15,6 +13,7 @@ from bencher.tenancy.models import User
 from billing import attention, tiles
 from billing.models import (
     BillingPeriod,
+    Cancellation,
     Drift,
     MeterEvent,
     Plan,
@@ -25,41 +24,13 @@ from billing.models import (
     WebhookReceipt,
 )
 from tests import factories
+from tests.admin.conftest import Front, page_of
 from tests.admin.rows import NOW, make_world
 from tests.pages import accounts
-from tests.pages.reading import soup, words
+from tests.pages.reading import soup
 from tests.staffing import desk_of
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-
-Front = Callable[[], dict[str, dict[str, str]]]
-
-
-@pytest.fixture
-def front(desk: Client) -> Front:
-    """Return a function that reads the tiles by title."""
-
-    def read() -> dict[str, dict[str, str]]:
-        return {tile["title"]: tile for tile in map(_tile, _page(desk).select("a.tile"))}
-
-    return read
-
-
-def _page(desk: Client) -> BeautifulSoup:
-    response = desk.get("/admin/")
-    assert response.status_code == 200
-    return soup(response)
-
-
-def _tile(tile: Any) -> dict[str, str]:
-    badge = tile.select_one(".badge")
-    return {
-        "title": words(tile.select_one(".tile__title")),
-        "figure": words(tile.select_one(".tile__figure")),
-        "detail": words(tile.select_one(".tile__detail")),
-        "tone": words(badge) if badge else "",
-        "address": str(tile["href"]),
-    }
 
 
 def make_period() -> BillingPeriod:
@@ -130,7 +101,24 @@ def _disagree(period: BillingPeriod) -> None:
     accounts.make_settlement(statement, difference="The invoice charges $1.00.")
 
 
+def _hold(period: BillingPeriod) -> None:
+    Plan.objects.update(held_at=NOW)
+
+
+def _cancel(period: BillingPeriod) -> None:
+    Cancellation.objects.create(
+        plan=period.plan, reason="asked", requested_at=NOW - 2 * HOUR, ends_at=NOW - 2 * HOUR
+    )
+
+
+def _fail(period: BillingPeriod) -> None:
+    now = NOW - MINUTE
+    ScheduledRun.objects.create(name="days", started_at=now, finished_at=now, failure="no")
+
+
 TROUBLES: dict[str, tuple[Callable[[BillingPeriod], None], str]] = {
+    "Plans held": (_hold, "1"),
+    "Plans being canceled": (_cancel, "1"),
     "Outbox waiting": (_wait_for_an_hour, "1"),
     "Rejected events": (_reject, "1"),
     "Sending": (_pause, "Paused"),
@@ -141,6 +129,7 @@ TROUBLES: dict[str, tuple[Callable[[BillingPeriod], None], str]] = {
     "Next unverified invoice": (_draft, "59 minutes"),
     "Final without proof": (_passed, "1"),
     "Invoices that differ": (_disagree, "1"),
+    "Last count of days": (_fail, "Failed"),
 }
 
 
@@ -149,6 +138,8 @@ def well(db: None) -> BillingPeriod:
     """Let everything be as it is to be: the runs have run, and nothing is old."""
     make_run("sweep", ended=NOW - HOUR, took=4 * MINUTE, result={"plans": 1, "events": 1})
     make_run("reconcile", ended=NOW - HOUR, took=MINUTE, result={"periods": 1})
+    make_run("days", ended=NOW - HOUR, took=MINUTE, result={"periods": 1, "failed": 0})
+    make_run("prune", ended=NOW - HOUR, took=MINUTE, result={"removed": 1})
     return make_period()
 
 
@@ -226,7 +217,7 @@ class TestToneAndAlert:
             if sample.name == "bencher_attention" and sample.value
         }
 
-        shown = len(_page(desk).select(".tile--attention"))
+        shown = len(page_of(desk).select(".tile--attention"))
 
         assert bool(alerts) == bool(shown) == bool(trouble)
 
@@ -250,7 +241,7 @@ class TestPage:
         self, desk: Client, well: BillingPeriod
     ) -> None:
         part = desk.get("/admin/tiles/")
-        page = _page(desk)
+        page = page_of(desk)
 
         assert part.status_code == 200
         assert b"<html" not in part.content
@@ -261,7 +252,7 @@ class TestPage:
         dora = factories.make_user("dora", is_staff=True)
         User.objects.filter(pk=dora.pk).update(is_superuser=False)
 
-        assert _page(desk_of(dora)).select("a.tile") == []
+        assert page_of(desk_of(dora)).select("a.tile") == []
 
     def test_is_small(self, desk: Client, well: BillingPeriod) -> None:
         assert len(desk.get("/admin/").content) < 100_000

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import DatabaseError, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from bencher import clock
 from billing import posting, sweep
-from billing.models import BillingPeriod, Level, MeterEvent, Plan, Status
+from billing.models import BillingPeriod, Level, MeterEvent, Plan, ScheduledRun, Status
 from series import projects
 from series.models import SeriesLastSeen, Visibility
 from tests.billing.conftest import MONTH, make_subscriber, report
@@ -209,6 +211,15 @@ class TestSweep:
         assert sweep.run(on=clock.now().date()) == sweep.Swept(plans=3, events=2, failed=1)
         posted = MeterEvent.objects.values_list("organization_id", flat=True)
         assert set(posted) == {plans[0].organization_id, plans[2].organization_id}
+
+    @pytest.mark.parametrize("arguments", [[], ["--dry-run"]])
+    def test_by_hand_is_the_nights_run_unless_it_only_shows(self, arguments: list[str]) -> None:
+        make_subscriber("acme")
+
+        call_command("sweep", *arguments, stdout=StringIO())
+
+        results = list(ScheduledRun.objects.filter(name="sweep").values_list("result", flat=True))
+        assert results == ([] if arguments else [{"plans": 1, "events": 1, "failed": 0}])
 
 
 class TestPreClose:

@@ -21,6 +21,7 @@ from tests.staffing import desk_of
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
+RUNS = ("sweep", "days", "reconcile", "prune")
 
 
 @pytest.fixture
@@ -68,8 +69,12 @@ class TestValues:
             "bencher_invoices_final_unverified",
             "bencher_settlements_disagreeing",
             "bencher_final_tables_unprotected",
-            "bencher_run_finished_timestamp_seconds/sweep",
-            "bencher_run_finished_timestamp_seconds/reconcile",
+            *(f"bencher_run_finished_timestamp_seconds/{name}" for name in RUNS),
+            *(f"bencher_run_failed/{name}" for name in RUNS),
+            "bencher_plans_held",
+            "bencher_cancellations_waiting",
+            "bencher_cancellations_oldest_age_seconds",
+            "bencher_corrections_undecided",
             "bencher_closings_unverified_oldest_age_seconds",
             "bencher_active_series_posted",
             "bencher_plans_past_due",
@@ -167,6 +172,8 @@ class TestValues:
         swept = found["bencher_run_finished_timestamp_seconds/sweep"]
         assert now.timestamp() <= swept < now.timestamp() + 60
         assert found["bencher_run_finished_timestamp_seconds/reconcile"] == 0
+        failed = {name for name in RUNS if found[f"bencher_run_failed/{name}"]}
+        assert failed == {"reconcile"}
 
     def test_take_a_fixed_number_of_statements(self, django_assert_num_queries: Any) -> None:
         for name in ("acme", "globex"):

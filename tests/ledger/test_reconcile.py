@@ -488,6 +488,15 @@ class TestCommand:
     def test_exits_0_where_all_agrees(self, customer: Customer) -> None:
         assert self.call() == (0, "2 periods compared, 0 differ, 0 not fully known\n")
 
+    def test_is_the_nights_run_only_where_it_looks_at_all(self, customer: Customer) -> None:
+        self.call("acme")
+        assert not ScheduledRun.objects.exists()
+
+        self.call()
+        run = ScheduledRun.objects.get()
+        assert (run.name, run.result) == ("reconcile", {"periods": 2, "differ": 0, "unknown": 0})
+        assert run.finished_at is not None
+
     def test_exits_1_and_says_what_differs(self, customer: Customer) -> None:
         post_stray(customer, customer.running, 5)
 

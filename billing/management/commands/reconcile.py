@@ -2,6 +2,9 @@
 
 import json
 import sys
+from contextlib import nullcontext
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -9,8 +12,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from bencher import clock, progress
 from bencher.dates import rfc3339
 from bencher.tenancy import organizations
-from billing import usage_reconcile
-from billing.reconcile import Checked
+from bencher.tenancy.models import Organization
+from billing import runs, usage_reconcile
+from billing.reconcile import Checked, Tally
 
 
 class Command(BaseCommand):
@@ -37,24 +41,32 @@ class Command(BaseCommand):
             organization = organizations.find(options["organization"])
             if organization is None:
                 raise CommandError(f"There is no organization {options['organization']!r}.")
-        checked, differing, unknown = 0, 0, 0
-        show = _as_json if options["json"] else _as_text
-        for one in usage_reconcile.everything(
-            now=clock.now(),
-            organization=organization,
-            progress=progress.bar(sys.stderr, of="periods"),
-        ):
-            checked += 1
-            differing += bool(one.differences)
-            unknown += bool(one.unknown)
-            for line in show(one):
-                self.stdout.write(line)
+        now = clock.now()
+        # A look at one organization is not the night's.
+        recorded = runs.recorded("reconcile", now=now) if organization is None else nullcontext()
+        tally = Tally()
+        with recorded as run:
+            self._compare(organization, tally, as_json=options["json"], now=now)
+            if run is not None:
+                run.result = asdict(tally)
         if not options["json"]:
             self.stdout.write(
-                f"{checked} periods compared, {differing} differ, {unknown} not fully known"
+                f"{tally.periods} periods compared, {tally.differ} differ,"
+                f" {tally.unknown} not fully known"
             )
-        if differing or unknown:
+        if tally.differ or tally.unknown:
             sys.exit(1)
+
+    def _compare(
+        self, organization: Organization | None, tally: Tally, *, as_json: bool, now: datetime
+    ) -> None:
+        show = _as_json if as_json else _as_text
+        for one in usage_reconcile.everything(
+            now=now, organization=organization, progress=progress.bar(sys.stderr, of="periods")
+        ):
+            tally.add(one.differences, one.unknown)
+            for line in show(one):
+                self.stdout.write(line)
 
 
 def _as_json(checked: Checked | usage_reconcile.Checked) -> list[str]:

@@ -1,13 +1,14 @@
 """Runs the nightly sweep by hand."""
 
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from bencher import clock, progress
 from bencher.tenancy.models import Organization
-from billing import posting, sweep
+from billing import posting, runs, sweep
 
 
 class Command(BaseCommand):
@@ -36,7 +37,10 @@ class Command(BaseCommand):
             return
         from billing.tasks import send_meter_events
 
-        swept = sweep.run(on=clock.now().date(), progress=show)
+        now = clock.now()
+        with runs.recorded("sweep", now=now) as run:
+            swept = sweep.run(on=now.date(), progress=show)
+            run.result = asdict(swept)
         self.stdout.write(
             f"{swept.plans} plans, {swept.events} events stored, {swept.failed} failed"
         )
