@@ -1,9 +1,12 @@
 """Changes from the audit, in words for staff."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from django.apps import apps
 from django.db.models import Model
+from django.utils.text import capfirst
 
 from bencher import dates
 from bencher.models import Change
@@ -45,9 +48,25 @@ def shown(change: Change) -> ChangeShown:
 
 def who(change: Change) -> str:
     """Say who made a change: a person, what of ours, or else a role of the database."""
-    person = change.user.email if change.user_id and change.user else ""
-    parts = [part for part in (person, change.program) if part]
+    return who_of(change.user.email if change.user_id and change.user else "", change)
+
+
+def who_of(email: str, change: Change) -> str:
+    """Say who made a change, where the person's address is known already."""
+    parts = [part for part in (email, change.program) if part]
     return ", by ".join(parts) or f"{change.role}, directly in the database or by a report"
+
+
+def of_what(change: Change) -> str:
+    """Say of what a change was, in the words for one row of its table."""
+    return _names().get(change.relation, change.relation)
+
+
+@cache
+def _names() -> dict[str, str]:
+    return {
+        model._meta.db_table: str(capfirst(model._meta.verbose_name)) for model in apps.get_models()
+    }
 
 
 def columns(change: Change) -> tuple[str, ...]:

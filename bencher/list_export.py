@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.admin.utils import label_for_field, lookup_field
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -16,6 +17,7 @@ from bencher.spreadsheets import cell, written
 
 # So many rows are held at a time, and looked up together.
 CHUNK = 500
+_LONGEST = 1000
 
 
 def csv(model_admin: Any, columns: Sequence[Any], rows: QuerySet[Any]) -> Iterator[bytes]:
@@ -29,6 +31,12 @@ def csv(model_admin: Any, columns: Sequence[Any], rows: QuerySet[Any]) -> Iterat
     while chunk := list(islice(found, CHUNK)):
         model_admin.prepare(chunk)
         yield written([_value(name, row, model_admin) for name in columns] for row in chunk)
+
+
+def described(query: QueryDict) -> str:
+    """Return what is kept of an export: which filters, search and order it had."""
+    asked = ", ".join(f"{name}={value}" for name, values in query.lists() for value in values)
+    return f"Exported as CSV: {asked[:_LONGEST] or 'the whole list'}"
 
 
 def _value(name: Any, row: Any, model_admin: Any) -> str:

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 
@@ -52,9 +53,11 @@ class Change(models.Model):
         "tenancy.Organization",
         on_delete=models.DO_NOTHING,
         db_constraint=False,
+        # Part of the index below.
+        db_index=False,
         null=True,
         related_name="+",
-        help_text="Whose it is, where staff acted.",
+        help_text="Whose the row is, or whom it was about.",
     )
     program = models.CharField(max_length=100, help_text="The verb, task or command.")
     request = models.CharField(max_length=36, help_text="The request's id, as in the logs.")
@@ -64,6 +67,13 @@ class Change(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["relation", "row", "-id"], name="changes_of_a_row"),
+            models.Index(
+                F("organization"),
+                F("at").desc(),
+                F("id").desc(),
+                name="changes_of_an_organization",
+                condition=Q(organization__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -9,10 +9,14 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_safe
+from django_guid import get_guid
 
-from bencher import list_export, prefix_search, spreadsheets
+from bencher import auditing, clock, list_export, prefix_search, spreadsheets, staff_log
 from bencher.capped_paginator import CappedPaginator
 from bencher.reasoned_action import is_permitted, verb_of
+from bencher.tenancy.models import User
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
@@ -82,6 +86,7 @@ class LongListAdmin(AnyAdmin):
         own = [path("export/", self.admin_site.admin_view(self.export), name=name)]
         return own + super().get_urls()
 
+    @method_decorator(require_safe)
     def export(self, request: HttpRequest) -> StreamingHttpResponse:
         """Answer with the list as CSV, with the filters, search and order of the address."""
         if not self.has_view_permission(request):
@@ -94,6 +99,11 @@ class LongListAdmin(AnyAdmin):
             rows = self.get_changelist_instance(request).get_queryset(request)
         except IncorrectLookupParameters as error:
             raise BadRequest("The address names a filter that this list does not have.") from error
+        assert isinstance(request.user, User)
+        with auditing.context(user=request.user.pk, request=get_guid(), program="export"):
+            staff_log.write_of_list(
+                self.model, by=request.user, at=clock.now(), said=list_export.described(query)
+            )
         return StreamingHttpResponse(
             list_export.csv(self, self.get_list_display(request), rows),
             content_type=spreadsheets.CSV_TYPE,

@@ -17,14 +17,12 @@ from allauth.core.exceptions import ReauthenticationRequired
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from bencher import auditing, clock
+from bencher import auditing, clock, staff_log
 from bencher.tenancy import second_factor
 from bencher.tenancy.models import User
 
@@ -190,39 +188,46 @@ def _digest(foreseen: Iterable[Foreseen]) -> str:
 
 def _act(request: HttpRequest, verb: Verb, rows: Sequence[Any], form: _Form) -> bool:
     """Do it to each row, and return whether it was done to all."""
-    refused = 0
     assert isinstance(request.user, User)
-    for row in rows:
-        asked = Asked(request.user, form.cleaned_data["reason"], clock.now(), form.values() or {})
+    outcomes = [
+        _act_on(
+            row,
+            verb,
+            Asked(request.user, form.cleaned_data["reason"], clock.now(), form.values() or {}),
+        )
+        for row in rows
+    ]
+    for row, outcome in zip(rows, outcomes, strict=True):
+        tell = messages.error if outcome.is_refused else messages.success
+        tell(request, f"{row}: {outcome.sentence}")
+    return not any(outcome.is_refused for outcome in outcomes)
+
+
+def _act_on(row: Any, verb: Verb, asked: Asked) -> Foreseen:
+    """Do it to a row, and return what was done.
+
+    That it was asked for is kept before anything is done: an act that Stripe or a crash cuts short
+    has left its row, and who reads it sees that no outcome followed.
+    """
+    organization = str(getattr(row, "organization", ""))
+    with auditing.context(
+        program=verb.name, why=asked.reason, organization=getattr(row, "organization_id", None)
+    ):
+        staff_log.write(
+            row,
+            by=asked.by,
+            at=asked.at,
+            said=f"{verb.description}, asked. Reason: {asked.reason}",
+        )
         try:
-            with auditing.context(
-                program=verb.name,
-                why=asked.reason,
-                organization=getattr(row, "organization_id", None),
-            ):
-                done = verb.act(row, asked)
+            done = verb.act(row, asked)
         except verb.anticipated as error:
-            messages.error(request, f"{row}: {error}")
-            refused += 1
-            continue
+            said = f"{verb.description}, refused: {error}"
+            staff_log.write(row, by=asked.by, at=asked.at, said=said)
+            return Foreseen(row, organization, str(error), is_refused=True)
         said = f"{verb.description}: {done} Reason: {asked.reason}"
-        record(row, by=asked.by, at=asked.at, said=said)
-        messages.success(request, f"{row}: {done}")
-    return not refused
-
-
-def record(row: Any, *, by: User, at: datetime, said: str) -> None:
-    """Leave a row in the record of what staff did, about a row."""
-    LogEntry.objects.create(
-        user=by,
-        content_type=ContentType.objects.get_for_model(row),
-        object_id=str(row.pk),
-        object_repr=str(row)[:200],
-        action_flag=CHANGE,
-        change_message=said,
-        # The site's own clock, so that it stands among what it did.
-        action_time=at,
-    )
+        staff_log.write(row, by=asked.by, at=asked.at, said=said)
+    return Foreseen(row, organization, done, is_refused=False)
 
 
 def _back(model_admin: Any, request: HttpRequest, rows: Sequence[Any]) -> HttpResponse | None:

@@ -200,6 +200,23 @@ _BRANCHES = (
         id="correction_id",
     ),
     _Branch(
+        # From the audit, what no other branch tells; by the real clock.
+        "change",
+        "change.at",
+        "'relation', relation, 'kind', change.kind, 'before', before, 'after', after,"
+        " 'program', program, 'role', role, 'why', why,"
+        f" 'by', {_WHO.format('change.user_id')}",
+        "bencher_change change WHERE change.organization_id = %(organization)s"
+        " AND CASE relation"
+        " WHEN 'billing_plan' THEN change.kind <> 'insert' AND row = %(plan)s::text"
+        " WHEN 'billing_billingperiod' THEN change.kind <> 'insert'"
+        "  AND EXISTS (SELECT FROM billing_billingperiod period"
+        "   WHERE period.id = row::bigint AND period.plan_id = %(plan)s)"
+        " ELSE relation IN ('billing_billingcustomer', 'billing_budget', 'tenancy_organization',"
+        "  'tenancy_membership', 'tenancy_invitation') END",
+        id="change.id",
+    ),
+    _Branch(
         "staff",
         "action_time",
         f"'message', change_message, 'what', object_repr, 'by', {_WHO.format('user_id')}",

@@ -7,8 +7,9 @@ from typing import Any
 
 from django.urls import reverse
 
-from bencher import dates
+from bencher import changes, dates
 from bencher.dates import Written
+from bencher.models import Change
 from bencher.numbers import counted
 from billing import money, stripe_places
 from billing.models import MeterEvent, Notice
@@ -47,7 +48,7 @@ def entry(moment: Moment) -> Entry:
         title=said.title,
         detail=said.detail,
         tone=said.tone,
-        address=reverse(f"admin:billing_{model}_change", args=[moment.id]) if model else "",
+        address=reverse(f"admin:{model}_change", args=[moment.id]) if model else "",
         stripe=said.stripe,
     )
 
@@ -158,6 +159,16 @@ def _unverified(facts: Facts) -> _Said:
     )
 
 
+def _change(facts: Facts) -> _Said:
+    told = ("relation", "kind", "before", "after", "program", "role", "why")
+    change = Change(**{name: facts[name] for name in told})
+    made = f"{changes.who_of(facts['by'] or '', change)}{f': {change.why}' if change.why else ''}"
+    return _Said(
+        f"{changes.of_what(change)} {change.get_kind_display()}",
+        f"{'; '.join(changes.columns(change))}. By {made}",
+    )
+
+
 _SAY: dict[str, Callable[[Facts], _Said]] = {
     "began": lambda facts: _Said(f"Subscribed to {facts['level'].capitalize()}"),
     "ended": lambda facts: _Said(f"The plan ended, {facts['status'].replace('_', ' ')}"),
@@ -199,21 +210,24 @@ _SAY: dict[str, Callable[[Facts], _Said]] = {
         f"{_by(facts)}: {facts['why']}",
     ),
     "decision": _decision,
+    "change": _change,
     "staff": lambda facts: _Said(f"Staff: {facts['what']}", f"{_by(facts)}. {facts['message']}"),
 }
 
 _MODELS = {
-    "period": "billingperiod",
-    "event": "meterevent",
-    "statement": "statement",
-    "verified": "verification",
-    "unverified": "verification",
-    "invoice": "settlement",
-    "drift": "drift",
-    "notice": "notice",
-    "webhook": "webhookreceipt",
-    "freeze": "freeze",
-    "thaw": "freeze",
-    "release": "release",
-    "correction": "correction",
+    "period": "billing_billingperiod",
+    "event": "billing_meterevent",
+    "statement": "billing_statement",
+    "verified": "billing_verification",
+    "unverified": "billing_verification",
+    "invoice": "billing_settlement",
+    "drift": "billing_drift",
+    "notice": "billing_notice",
+    "webhook": "billing_webhookreceipt",
+    "freeze": "billing_freeze",
+    "thaw": "billing_freeze",
+    "release": "billing_release",
+    "correction": "billing_correction",
+    "change": "bencher_change",
+    "staff": "admin_logentry",
 }

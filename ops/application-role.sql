@@ -14,4 +14,7 @@ GRANT UPDATE (why) ON billing_correction TO :"role";
 -- The audit is written by triggers with their owner's rights, and by nobody else.
 REVOKE INSERT, UPDATE, DELETE ON bencher_change FROM :"role";
 GRANT UPDATE (why) ON bencher_change TO :"role";
+-- What staff did is added to, and its words can be blanked, as above.
+REVOKE UPDATE, DELETE ON django_admin_log FROM :"role";
+GRANT UPDATE (object_repr, change_message) ON django_admin_log TO :"role";
 REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM :"role";

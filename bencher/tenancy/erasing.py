@@ -278,10 +278,15 @@ _LOG = blank("admin log entries", _logged, object_repr="", change_message="")
 
 
 def _audited(subject: Subject) -> QuerySet[Change]:
-    itself = Q(relation=subject._meta.db_table, row=str(subject.pk))
+    itself = Q(relation=subject._meta.db_table, row=str(subject.pk)) | Q(
+        # What staff did to it.
+        relation=LogEntry._meta.db_table,
+        after__object_id=str(subject.pk),
+        after__content_type_id=ContentType.objects.get_for_model(type(subject)).pk,
+    )
     if isinstance(subject, Organization):
         itself |= Q(organization=subject.pk)
-    return Change.objects.filter(itself)
+    return Change.objects.filter(itself | mentions(subject, "why"))
 
 
 _WHY = blank("reasons in the audit", _audited, why="")

@@ -18,8 +18,8 @@ from django.urls import reverse, reverse_lazy
 from django.utils.crypto import constant_time_compare
 from hijack.views import AcquireUserView, ReleaseUserView
 
-from bencher import clock
-from bencher.reasoned_action import Asked, Verb, record
+from bencher import auditing, clock, staff_log
+from bencher.reasoned_action import Asked, Verb
 from bencher.tenancy.models import User
 
 PERMISSION: Final = "tenancy.impersonate_user"
@@ -112,7 +112,10 @@ class Stop(ReleaseUserView):  # type: ignore[misc]
         del request.session["hijack_history"]
         request.session.update(kept["shown"])
         assert isinstance(request.user, User)
-        record(seen, by=request.user, at=clock.now(), said=f"{VERB.description}: stopped.")
+        with auditing.context(user=request.user.pk, program=VERB.name):
+            staff_log.write(
+                seen, by=request.user, at=clock.now(), said=f"{VERB.description}: stopped."
+            )
         return response
 
 

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import msgspec
 
+from bencher import staff_log
 from bencher.tenancy import invitations
 from bencher.tenancy.models import Organization, Role, User
 from billing.models import (
@@ -59,6 +60,7 @@ def make_world(number: int, *, now: datetime) -> Organization:
     projects.set_visibility(project, Visibility.PRIVATE, now=NOV, by=leader)
     _make_report(project, leader, benchmarks=number, at=now)
     _make_billing(organization, leader, number, now=now)
+    staff_log.write(organization, by=leader, at=now, said="Looked at.")
     return organization
 
 

@@ -29,7 +29,7 @@ from tests.pages.reading import soup
 from tests.pages.test_every_page import check_no_inline_code
 from tests.staffing import desk_of
 
-OURS = ("bencher", "tenancy", "series", "ingest", "billing")
+OURS = ("admin", "bencher", "tenancy", "series", "ingest", "billing")
 MODELS = [model for model in admin.site._registry if model._meta.app_label in OURS]
 EDITABLE = {User, Membership}
 READ_ONLY = [model for model in MODELS if model not in EDITABLE]

@@ -73,8 +73,9 @@ class TestBeginning:
         check_no_inline_code(page)
 
     def test_leaves_a_row_with_the_reason(self, seen: Client, bill: User, alice: User) -> None:
-        (row,) = LogEntry.objects.all()
+        asked, row = LogEntry.objects.order_by("pk")
 
+        assert asked.user == bill
         assert (row.user, row.object_id) == (bill, str(alice.pk))
         assert row.change_message.startswith("See the site as they do")
         assert row.change_message.endswith("Reason: ticket 7")

@@ -12,9 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from djstripe.models import Customer, Subscription
 from pytest_django import DjangoAssertNumQueries
 
-from bencher.tenancy.models import User
+from bencher import auditing
+from bencher.models import Change
+from bencher.tenancy.models import Role, User
 from billing import timeline, timeline_texts
-from billing.models import MeterEvent, Plan, Verification, WebhookReceipt
+from billing.models import MeterEvent, Plan, Status, Verification, WebhookReceipt
 from tests.admin.rows import NOW, make_world
 from tests.pages import accounts
 from tests.pages.reading import soup, words
@@ -85,6 +87,41 @@ class TestTimeline:
 
         assert timeline.of(plan, now=NOW, limit=1000) == before
 
+    def test_tells_from_the_audit_who_changed_what_and_why(self, plan: Plan, staff: User) -> None:
+        with auditing.context(user=staff.pk, program="release", why="they moved"):
+            Plan.objects.filter(pk=plan.pk).update(stripe_price_id="price_new")
+        plan.organization.memberships.update(role=Role.MEMBER)
+
+        member, changed = _told(plan, "change")[:2]
+
+        assert changed.title == "Plan changed"
+        assert changed.detail.startswith("stripe_price: price_")
+        assert changed.detail.endswith(f" → price_new. By {staff.email}, by release: they moved")
+        assert (member.title, member.detail.partition(". By ")[0]) == (
+            "Membership changed",
+            "role: leader → member",
+        )
+        assert "directly in the database" in member.detail
+
+    def test_tells_nothing_from_the_audit_of_an_earlier_plan(self, plan: Plan) -> None:
+        before = _told(plan, "change")
+        earlier = Plan.objects.create(
+            organization=plan.organization,
+            level=plan.level,
+            status=Status.CANCELED,
+            stripe_subscription_id="sub_earlier",
+            stripe_item_id="si_earlier",
+            stripe_price_id="price_pro",
+            started_at=NOW,
+            ended_at=NOW,
+            synced_at=NOW,
+            status_since=NOW,
+        )
+        Plan.objects.filter(pk=earlier.pk).update(held_why="an earlier one")
+        assert Change.objects.filter(relation="billing_plan", row=str(earlier.pk)).count() == 2
+
+        assert _told(plan, "change") == before
+
     def test_says_something_of_every_kind(self, plan: Plan) -> None:
         for moment in timeline.of(plan, now=NOW, limit=1000).moments:
             entry = timeline_texts.entry(moment)
@@ -104,6 +141,11 @@ class TestTimeline:
         ]
 
         assert said == ["rejected by Stripe: No such customer"]
+
+
+def _told(plan: Plan, kind: str) -> list[timeline_texts.Entry]:
+    moments = timeline.of(plan, now=NOW, limit=1000).moments
+    return [timeline_texts.entry(moment) for moment in moments if moment.kind == kind]
 
 
 class TestPage:

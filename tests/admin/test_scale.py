@@ -10,12 +10,15 @@ from urllib.parse import urlencode
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from bencher.capped_paginator import MOST
+from bencher.models import Change
+from bencher.tenancy.models import User
 from billing.models import MeterEvent, Plan, Statement
 from tests import factories
 from tests.admin import bulk
@@ -219,6 +222,20 @@ class TestExport:
         rows = list(_exported(desk, "/admin/tenancy/organization/export/"))
 
         assert rows[1][0] == "'=1+1"
+
+    def test_leaves_an_entry_of_what_was_taken_along(self, desk: Client, staff: User) -> None:
+        list(_exported(desk, f"{PLANS}export/?q=org-77&standing=past-due"))
+        list(_exported(desk, f"{PLANS}export/"))
+
+        filtered, whole = LogEntry.objects.order_by("pk")
+        assert (filtered.user, filtered.object_repr) == (staff, "Plans")
+        assert filtered.change_message == "Exported as CSV: q=org-77, standing=past-due"
+        assert whole.change_message == "Exported as CSV: the whole list"
+        assert {change.user for change in Change.objects.filter(relation="django_admin_log")} == {
+            staff
+        }
+        log = soup(desk.get(reverse("admin:admin_logentry_changelist")))
+        assert "Exported as CSV: the whole list" in words(log.select_one("#result_list"))
 
     def test_refuses_a_filter_that_there_is_not(self, desk: Client) -> None:
         assert desk.get(f"{PLANS}export/?nonsense__x=1").status_code == 400

@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import DatabaseError, connection, transaction
 
-from bencher import auditing, clock
+from bencher import auditing, clock, staff_log
 from bencher.models import Change
 from bencher.tenancy import organizations
 from bencher.tenancy.models import Membership, Organization, Role, User, UserKey
@@ -192,3 +193,81 @@ class TestKeeping:
         Change.objects.filter(relation="tenancy_user", row=str(leader.pk)).update(why="")
         last = changes_of(leader)[-1]
         assert (last.why, last.after) == ("", {"is_staff": True})
+
+
+class TestLogOfStaff:
+    """What staff did can be added to, and that is all."""
+
+    @pytest.fixture
+    def entry(self, leader: User) -> LogEntry:
+        """Return an entry about a user."""
+        with auditing.context(user=leader.pk, why="ticket 7"):
+            staff_log.write(leader, by=leader, at=clock.now(), said="Looked. Reason: ticket 7")
+        return LogEntry.objects.get()
+
+    def test_is_audited(self, entry: LogEntry, leader: User) -> None:
+        (made,) = changes_of(entry)
+
+        assert (made.kind, made.user, made.why) == ("insert", leader, "ticket 7")
+        assert made.after is not None
+        assert (made.after["user_id"], made.after["object_id"]) == (leader.pk, str(leader.pk))
+
+    @pytest.mark.parametrize(
+        "attack",
+        [
+            "DELETE FROM django_admin_log",
+            # Without waiting for what checks its references.
+            "SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE django_admin_log",
+            "UPDATE django_admin_log SET change_message = 'Looked away.'",
+            "UPDATE django_admin_log SET object_repr = 'somebody else'",
+            "UPDATE django_admin_log SET object_id = '', change_message = ''",
+            "UPDATE django_admin_log SET action_time = now() - interval '1 day'",
+            "UPDATE django_admin_log SET action_flag = 1, object_repr = ''",
+        ],
+    )
+    def test_refuses(self, entry: LogEntry, attack: str) -> None:
+        with (
+            pytest.raises(DatabaseError, match="the log of staff is kept"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(attack)
+
+        assert LogEntry.objects.get() == entry
+
+    def test_lets_its_words_be_blanked(self, entry: LogEntry, leader: User) -> None:
+        assert LogEntry.objects.update(object_repr="") == 1
+        assert LogEntry.objects.update(change_message="") == 1
+
+        entry.refresh_from_db()
+        assert (entry.user, entry.object_repr, entry.change_message) == (leader, "", "")
+
+
+class TestWhose:
+    """Whose each row is."""
+
+    def test_is_what_the_row_says(self, organization: Organization) -> None:
+        other = organizations.found(
+            name="Other", leader=factories.make_user("Max"), now=clock.now()
+        )
+        before = Change.objects.latest("id").pk
+
+        with auditing.context(organization=other.pk):
+            organization.private_until = clock.now()
+            organization.save()
+            Membership.objects.filter(organization=organization).update(role=Role.MEMBER)
+
+        made = Change.objects.filter(id__gt=before)
+        assert {(change.relation, change.organization) for change in made} == {
+            ("tenancy_organization", organization),
+            ("tenancy_membership", organization),
+        }
+
+    def test_is_whom_it_was_about_where_the_row_does_not_say(
+        self, organization: Organization, leader: User
+    ) -> None:
+        with auditing.context(organization=organization.pk):
+            leader.is_staff = True
+            leader.save()
+
+        assert changes_of(leader)[-1].organization_id == organization.pk

@@ -102,6 +102,12 @@ ATTACKS = [
     "DELETE FROM bencher_change",
     "TRUNCATE bencher_change",
     "ALTER TABLE bencher_change DISABLE TRIGGER USER",
+    "UPDATE django_admin_log SET user_id = user_id",
+    "UPDATE django_admin_log SET action_time = now()",
+    "DELETE FROM django_admin_log",
+    "TRUNCATE django_admin_log",
+    "ALTER TABLE django_admin_log DISABLE TRIGGER USER",
+    "DROP TRIGGER admin_log_is_kept ON django_admin_log",
     "DROP TRIGGER billing_plan_is_audited ON billing_plan",
     "CREATE OR REPLACE FUNCTION bencher_audit() RETURNS trigger LANGUAGE plpgsql"
     " AS $$ BEGIN RETURN NULL; END $$",

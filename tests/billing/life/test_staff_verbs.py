@@ -14,6 +14,7 @@ from django.db.models import Model
 from django.test import Client
 
 from bencher import clock
+from bencher.models import Change
 from bencher.tenancy.models import User
 from billing import close, correcting, drift, freezing, plans, posting, reconcile, verification
 from billing.models import (
@@ -269,10 +270,12 @@ class TestEveryAct:
         effect = shown.effects[0]
         assert said.casefold().endswith(effect.casefold())
         assert case.is_seen(world)
-        entry = LogEntry.objects.get()
-        assert effect.casefold() in entry.change_message.casefold()
-        assert entry.change_message.endswith("Reason: it was agreed")
-        assert (entry.user, entry.object_id) == (world.root, str(row.pk))
+        asked, done = LogEntry.objects.order_by("pk")
+        assert asked.change_message.endswith(", asked. Reason: it was agreed")
+        assert effect.casefold() in done.change_message.casefold()
+        assert done.change_message.endswith("Reason: it was agreed")
+        for entry in (asked, done):
+            assert (entry.user, entry.object_id) == (world.root, str(row.pk))
 
     def test_needs_a_reason(self, desk: Client, world: World, case: Case) -> None:
         row = case.row(world)
@@ -342,6 +345,49 @@ class TestWhatChangedSince:
         assert "Nothing was done; look again." in said
         assert "3 to 400 series" in said
         assert not Correction.objects.exists()
+
+
+class TestRecord:
+    """What is kept of an act that was not simply done."""
+
+    def test_says_that_it_was_asked_where_it_was_refused(
+        self, desk: Client, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise freezing.FreezeError("Somebody else was quicker.")
+
+        monkeypatch.setattr(freezing, "freeze", refuse)
+
+        said = acting.act(desk, world.plan, "freeze")
+
+        assert said.endswith("Somebody else was quicker.")
+        assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == [
+            "Freeze billing of the organization, asked. Reason: it was agreed",
+            "Freeze billing of the organization, refused: Somebody else was quicker.",
+        ]
+
+    def test_says_that_it_was_asked_where_it_broke_off(
+        self, desk: Client, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def break_off(*_: object, **__: object) -> None:
+            raise SystemError("killed")
+
+        monkeypatch.setattr(freezing, "freeze", break_off)
+
+        with pytest.raises(SystemError):
+            acting.act(desk, world.plan, "freeze")
+
+        assert ", asked. Reason: it was agreed" in LogEntry.objects.get().change_message
+
+    def test_is_in_the_audit_with_the_reason(self, desk: Client, world: World) -> None:
+        acting.act(desk, world.plan, "freeze")
+
+        audited = Change.objects.filter(relation="django_admin_log").order_by("id")
+        entries = LogEntry.objects.order_by("pk")
+        assert [change.row for change in audited] == [str(entry.pk) for entry in entries]
+        for change in audited:
+            assert (change.user, change.why) == (world.root, "it was agreed")
+            assert change.organization_id == world.plan.organization_id
 
 
 class TestExtendTrial:
