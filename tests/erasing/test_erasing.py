@@ -10,7 +10,8 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
-from bencher import clock
+from bencher import auditing, clock, staff_log
+from bencher.models import Change
 from bencher.tenancy import erasing, members
 from bencher.tenancy.models import Membership, Organization, Role, User
 from billing import erasing as billing_erasing
@@ -345,6 +346,22 @@ class TestErase:
 
         assert world.project.changes.get().by_id == world.user.pk
         assert str(User.objects.get(pk=world.user.pk).uuid) == str(world.user.uuid)
+
+    def test_the_audit_loses_the_reasons_that_may_name_it(self, world: World) -> None:
+        staff = factories.make_user("sandra", is_staff=True)
+        reasons = {
+            "about the user": (world.user, "called back"),
+            "naming the user": (staff, f"as {world.user.email} asked"),
+            "about others": (staff, "left early"),
+        }
+        for said, (row, why) in reasons.items():
+            with auditing.context(why=why):
+                staff_log.write(row, by=staff, at=clock.now(), said=said)
+
+        erase(world.user.email)
+
+        kept = Change.objects.filter(relation="django_admin_log").order_by("-id")[:3]
+        assert [change.why for change in kept] == ["left early", "", ""]
 
     def test_the_organization_and_its_projects_are_deleted(self, world: World) -> None:
         erase(world.organization.slug)
