@@ -1,7 +1,8 @@
 """Errors as Bencher's clients read them: a request id and a message that says what to do."""
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views import defaults
 from django_guid import get_guid
 from rest_framework.exceptions import APIException
@@ -35,6 +36,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith("/v0/"):
         return JsonResponse(body(f"There is nothing at {request.path}."), status=404)
     return defaults.page_not_found(request, exception)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 400: as JSON under /v0, as a page elsewhere, with what is wrong where we know."""
+    said = str(exception) if isinstance(exception, BadRequest) else ""
+    if request.path.startswith("/v0/"):
+        return JsonResponse(body(said or "The request is not well-formed."), status=400)
+    return render(request, "400.html", {"said": said}, status=400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

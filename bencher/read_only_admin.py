@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db.models import QuerySet
+from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
@@ -17,6 +19,10 @@ from bencher import auditing, clock, list_export, prefix_search, spreadsheets, s
 from bencher.capped_paginator import CappedPaginator
 from bencher.reasoned_action import is_permitted, verb_of
 from bencher.tenancy.models import User
+
+# How the filters beside a list ask, and how the dates above it do.
+_FILTERED_BY = ("", "__exact", "__isnull", "__isempty", "__id__exact")
+_DATED_BY = ("__year", "__month", "__day", "__gte", "__lt")
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
@@ -35,6 +41,13 @@ class PreparedList(ChangeList):
         lists: Any = self.model_admin
         lists.prepare(self.result_list)
 
+    def get_filters(self, request: HttpRequest) -> Any:
+        """Return the filters. Raises IncorrectLookupParameters for a date that does not exist."""
+        try:
+            return super().get_filters(request)
+        except (ValueError, OverflowError) as error:
+            raise IncorrectLookupParameters(error) from error
+
 
 class LongListAdmin(AnyAdmin):
     """A list that counts no further than it must, is searched by an index, and can be exported.
@@ -47,6 +60,8 @@ class LongListAdmin(AnyAdmin):
     show_facets = admin.ShowFacets.NEVER
     paginator = CappedPaginator
     list_per_page = 50
+    # Columns that links of ours lead by, beside those that the list offers to filter by.
+    linked_by: tuple[str, ...] = ()
     change_list_template = "admin/long_change_list.html"
     change_form_template = "admin/acting_change_form.html"
 
@@ -72,6 +87,33 @@ class LongListAdmin(AnyAdmin):
             return queryset.none(), False
         # By key: a join to many rows neither repeats one nor hides the index.
         return queryset.filter(pk__in=found[0].union(*found[1:]) if found[1:] else found[0]), False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Allow what the list offers: any other filter would tell what the pages do not show.
+
+        Django allows every column of the model. What is none has no effect, and is left to it.
+        """
+        if lookup in self._offered():
+            return True
+        names = {field.name for field in self.opts.get_fields()}
+        return lookup.partition(LOOKUP_SEP)[0] not in names | {"pk"}
+
+    def _offered(self) -> set[str]:
+        filters = (one[0] if isinstance(one, tuple) else one for one in self.list_filter)
+        columns = [str(one) for one in (*filters, *self.linked_by) if not isinstance(one, type)]
+        offered = {f"{column}{how}" for column in columns for how in _FILTERED_BY}
+        if self.date_hierarchy:
+            offered |= {f"{self.date_hierarchy}{how}" for how in _DATED_BY}
+        return offered
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Do what was asked for. Raises BadRequest for rows that can't be any."""
+        try:
+            for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                self.opts.pk.to_python(chosen)
+        except ValidationError as error:
+            raise BadRequest("The form names rows that do not exist.") from error
+        return super().response_action(request, *args, **kwargs)
 
     def prepare(self, rows: list[Any]) -> None:
         """Look up together what these rows show beside their own columns."""

@@ -257,7 +257,7 @@ def _ask(
             "has_fields": bool(verb.fields),
             "shown": _digest(foreseen or []),
             "form": form,
-            "action": request.POST["action"],
+            "action": verb.name,
             "action_checkbox_name": helpers.ACTION_CHECKBOX_NAME,
             "from_page": "from_page" in request.POST,
             "opts": model_admin.model._meta,

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
+from itertools import chain
 from typing import Any, Protocol, TypeVar, cast
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
@@ -62,6 +64,7 @@ class StaffSite(admin.AdminSite):
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if super(StaffSite, self).has_permission(request) and not self.has_permission(request):
                 return _ask_for_factor(request)
+            _refuse_nul(request)
             return entered(request, *args, **kwargs)
 
         return cast(_View, guarded)
@@ -105,6 +108,13 @@ class StaffSite(admin.AdminSite):
 def _ask_for_factor(request: HttpRequest) -> HttpResponse:
     ways = second_factor.ways_to_show_it(request.user)
     return render(request, "admin/second_factor.html", {"ways": ways}, status=403)
+
+
+def _refuse_nul(request: HttpRequest) -> None:
+    """Raise BadRequest for a NUL, which PostgreSQL takes in no text."""
+    given = (*request.GET.lists(), *request.POST.lists())
+    if any("\0" in text for text in chain([request.path], *([name, *its] for name, its in given))):
+        raise BadRequest("The address or the form has a character in it that nothing has.")
 
 
 def _front(request: HttpRequest) -> object:

@@ -29,5 +29,6 @@ urlpatterns = [
     path("stripe/", include("djstripe.urls", namespace="djstripe")),
     path("admin/", admin.site.urls),
 ]
+handler400 = "bencher.errors.bad_request"
 handler404 = "bencher.errors.not_found"
 handler500 = "bencher.errors.server_error"

@@ -299,6 +299,7 @@ class StatementLineAdmin(ReadOnlyAdmin):
     )
     list_filter = ("billed",)
     search_fields = ("statement__uuid", "statement__organization__slug")
+    linked_by = ("statement",)
     sortable_by = ()
 
 
@@ -425,15 +426,13 @@ class DriftAdmin(ReadOnlyAdmin):
     list_filter = (("resolved_at", admin.EmptyFieldListFilter), "reason", "meter")
     list_select_related = ("organization", "period", "metrics_period")
     search_fields = OF_ORGANIZATION
+    # From a plan to the drifts of its organization.
+    linked_by = ("organization",)
 
     @admin.display(description="period")
     def of_period(self, drift: Drift) -> str:
         """Show its period, which is another kind for an older plan."""
         return str(drift.period or drift.metrics_period)
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Allow the link from a plan to the drifts of its organization."""
-        return lookup == "organization__id__exact" or super().lookup_allowed(lookup, value, request)
 
 
 @admin.register(Budget)

@@ -1,20 +1,28 @@
 """Users, organizations, their people and their keys, for staff."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPMethod
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin
+from django.contrib.auth.models import Group
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import URLPattern
 
 from bencher import clock
 from bencher.read_only_admin import LongListAdmin, ReadOnlyAdmin
 from bencher.reasoned_action import action
-from bencher.tenancy import impersonating, lost_factor, slugs
+from bencher.tenancy import impersonating, lost_factor, second_factor, slugs
 from bencher.tenancy.forms import UserCreateForm, UserUpdateForm
 from bencher.tenancy.models import Invitation, Membership, Organization, User, UserKey
+
+_SAFE = frozenset({HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS})
+_View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
 
 if TYPE_CHECKING:
     _UserAdmin = auth_admin.UserAdmin[User]
@@ -22,8 +30,56 @@ else:  # Only the type checker knows it as generic.
     _UserAdmin = auth_admin.UserAdmin
 
 
+class _OfSuperusers:
+    """What opens accounts: changed by superusers alone, who have just shown that it is them.
+
+    A right that is given one by one is not enough: whoever changes people could make themselves
+    more than they are.
+    """
+
+    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
+        """Return whether it is a superuser who asks."""
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return whether it is a superuser who asks."""
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return whether it is a superuser who asks."""
+        return bool(request.user.is_superuser)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer verbs alone: who loses a right loses it by name."""
+        offered: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]
+        return {name: found for name, found in offered.items() if name != "delete_selected"}
+
+    def get_urls(self) -> list[URLPattern]:
+        """Ask for a confirmation before anything is posted; verbs of the list ask by themselves."""
+        found: list[URLPattern] = super().get_urls()  # type: ignore[misc]
+        for pattern in found:
+            if not str(pattern.name).endswith("_changelist"):
+                pattern.callback = _confirmed(pattern.callback)
+        return found
+
+
+def _confirmed(view: _View) -> _View:
+    @wraps(view)
+    def confirmed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if (
+            request.method in _SAFE
+            or not request.user.is_superuser
+            or second_factor.confirmed_lately(request)
+        ):
+            return view(request, *args, **kwargs)
+        messages.warning(request, "Nothing was saved yet: show that it is you, then do it again.")
+        return second_factor.ask_again(request)
+
+    return cast(_View, confirmed)
+
+
 @admin.register(User)
-class UserAdmin(LongListAdmin, _UserAdmin):
+class UserAdmin(_OfSuperusers, LongListAdmin, _UserAdmin):
     """People, who sign in with an e-mail address."""
 
     add_form = UserCreateForm
@@ -44,6 +100,10 @@ class UserAdmin(LongListAdmin, _UserAdmin):
         (None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),
     )
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: `manage.py erase` blanks people, and keeps what they did."""
+        return False
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Add what the form does not ask for; another address is still to be verified."""
         if not change:
@@ -60,8 +120,15 @@ class UserAdmin(LongListAdmin, _UserAdmin):
 
 
 # Theirs would let staff verify and write anything, without a reason.
-for _model in (EmailAddress, Authenticator):
+for _model in (EmailAddress, Authenticator, Group):
     admin.site.unregister(_model)
+
+
+@admin.register(Group)
+class GroupAdmin(_OfSuperusers, LongListAdmin, auth_admin.GroupAdmin):
+    """Roles of staff. `migrate` gives viewer and billing what they are meant to have."""
+
+    search_fields = ()
 
 
 @admin.register(EmailAddress)
@@ -111,7 +178,7 @@ class OrganizationAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Membership)
-class MembershipAdmin(LongListAdmin):
+class MembershipAdmin(_OfSuperusers, LongListAdmin):
     """Who belongs to which organization, and as what."""
 
     list_display = ("user", "organization", "role", "created_at")

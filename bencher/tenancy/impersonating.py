@@ -149,9 +149,10 @@ def _goes_on(request: HttpRequest) -> bool:
     (pk,) = request.session["hijack_history"]
     by = User.objects.filter(pk=pk, is_active=True).first()
     seen = request.user
-    assert isinstance(seen, User)
     return (
-        by is not None
+        # Nobody, once the account that is seen was switched off.
+        isinstance(seen, User)
+        and by is not None
         and constant_time_compare(request.session[_KEPT]["hash"], by.get_session_auth_hash())
         and may(hijacker=by, hijacked=seen)
     )

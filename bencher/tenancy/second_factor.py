@@ -2,13 +2,16 @@
 
 import time
 from typing import Final
+from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
+from django.shortcuts import redirect
 
 # How long password or code are good for what moves money.
 LASTING_SECONDS: Final = 10 * 60
@@ -54,6 +57,15 @@ def ways_to_show_it(user: AbstractBaseUser | AnonymousUser) -> list[dict[str, st
         return []
     ways = get_adapter().get_reauthentication_methods(user)
     return [way for way in ways if way["id"].startswith("mfa_reauthenticate")]
+
+
+def ask_again(request: HttpRequest) -> HttpResponseRedirect:
+    """Lead to the page that asks for password or code, and from there back to this address.
+
+    What was posted is not kept, as allauth would, for there may be a new password in it.
+    """
+    way = get_adapter().get_reauthentication_methods(request.user)[0]
+    return redirect(f"{way['url']}?{urlencode({REDIRECT_FIELD_NAME: request.get_full_path()})}")
 
 
 def confirmed_lately(request: HttpRequest) -> bool:

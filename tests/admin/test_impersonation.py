@@ -177,7 +177,7 @@ class TestLooking:
 
         assert answer.status_code in {302, 404}
 
-    @pytest.mark.parametrize("change", ["password", "right", "off", "staff"])
+    @pytest.mark.parametrize("change", ["password", "right", "off", "staff", "seen off"])
     def test_ends_where_it_could_not_begin_any_more(
         self, seen: Client, bill: User, alice: User, change: str
     ) -> None:
@@ -188,6 +188,8 @@ class TestLooking:
             bill.groups.clear()
         elif change == "off":
             User.objects.filter(pk=bill.pk).update(is_active=False)
+        elif change == "seen off":
+            User.objects.filter(pk=alice.pk).update(is_active=False)
         else:
             User.objects.filter(pk=alice.pk).update(is_staff=True)
 

@@ -1,15 +1,23 @@
 """Staff add users, change them and their passwords, and say who belongs where."""
 
+import time
+from urllib.parse import quote
+
+import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, Permission
 from django.core.mail import EmailMessage
 from django.test import Client
 
+from bencher import roles
+from bencher.tenancy import second_factor
 from bencher.tenancy.models import Membership, Role, User
 from tests import factories
 from tests.admin.rows import NOW, make_world
 from tests.pages.reading import soup, words
+from tests.staffing import desk_of, make_staff
 
 SECRET = "a long enough secret"
 
@@ -72,6 +80,94 @@ class TestUsers:
         page = desk.get(f"/admin/tenancy/user/{dora.pk}/change/").content.decode()
 
         assert dora.password.rpartition("$")[2] not in page
+
+    def test_are_not_deleted(self, desk: Client) -> None:
+        dora = factories.make_user("dora")
+
+        page = desk.post(f"/admin/tenancy/user/{dora.pk}/delete/", {"post": "yes"})
+        desk.post(
+            "/admin/tenancy/user/",
+            {"action": "delete_selected", "_selected_action": dora.pk, "post": "yes"},
+        )
+
+        assert page.status_code == 403
+        assert User.objects.filter(pk=dora.pk).exists()
+
+
+class TestSuperusers:
+    """Whoever changes people could make themselves more than they are."""
+
+    @pytest.fixture
+    def clerk(self, db: None) -> User:
+        """Return a member of staff with every right that can be given one by one."""
+        clerk = make_staff("clara", role=roles.BILLING)
+        clerk.user_permissions.set(
+            Permission.objects.filter(content_type__app_label__in=["tenancy", "auth"])
+        )
+        return clerk
+
+    def test_alone_change_people(self, clerk: User) -> None:
+        desk, dora = desk_of(clerk), factories.make_user("dora")
+        acme = factories.make_organization("Acme", leader=dora)
+        posts: list[tuple[str, dict[str, object]]] = [
+            (f"user/{clerk.pk}/change/", {"email": clerk.email, "name": "C", "is_superuser": "on"}),
+            (f"user/{dora.pk}/password/", {"password1": SECRET, "password2": SECRET}),
+            ("user/add/", {"email": "e@example.com", "name": "E", "password1": SECRET}),
+            ("membership/add/", {"user": clerk.pk, "organization": acme.pk, "role": "leader"}),
+            (f"membership/{Membership.objects.get().pk}/delete/", {"post": "yes"}),
+        ]
+        group = Group.objects.get(name=roles.VIEWER)
+
+        for page, form in posts:
+            assert desk.post(f"/admin/tenancy/{page}", form).status_code == 403, page
+        for page in (f"{group.pk}/change/", "add/", f"{group.pk}/delete/"):
+            assert desk.post(f"/admin/auth/group/{page}", {"post": "yes"}).status_code == 403, page
+        for model in ("tenancy/membership", "tenancy/user", "auth/group"):
+            desk.post(
+                f"/admin/{model}/",
+                {"action": "delete_selected", "_selected_action": "1", "post": "yes"},
+            )
+
+        clerk.refresh_from_db()
+        assert not clerk.is_superuser
+        assert [one.user for one in Membership.objects.all()] == [dora]
+        assert User.objects.count() == 2
+        assert Group.objects.filter(pk=group.pk).exists()
+
+    @pytest.mark.parametrize("page", ["add/", "{pk}/change/", "{pk}/password/"])
+    def test_show_that_it_is_them_before_they_do(
+        self, desk: Client, monkeypatch: pytest.MonkeyPatch, page: str
+    ) -> None:
+        dora = factories.make_user("dora")
+        address = f"/admin/tenancy/user/{page.format(pk=dora.pk)}"
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + second_factor.LASTING_SECONDS + 1)
+        form = {
+            "email": "x@example.com",
+            "name": "X",
+            "usable_password": "true",
+            "password1": SECRET,
+            "password2": SECRET,
+        }
+
+        answer = desk.post(address, form)
+
+        assert answer["Location"] == f"/account/confirm/?next={quote(address, safe='')}"
+        assert SECRET not in str(dict(desk.session))
+        assert not User.objects.filter(email="x@example.com").exists()
+        dora.refresh_from_db()
+        assert dora.check_password(factories.PASSWORD)
+        again = desk.post(answer["Location"], {"password": factories.PASSWORD})
+        assert again["Location"] == address
+        assert "Nothing was saved yet" in words(desk.get(address))
+        assert desk.post(address, form).status_code == 302
+
+    def test_take_memberships_one_by_one(self, desk: Client) -> None:
+        factories.make_organization("Acme", leader=factories.make_user("alice"))
+
+        page = soup(desk.get("/admin/tenancy/membership/"))
+
+        assert not page.select("option[value=delete_selected]")
 
 
 class TestAddresses:
