@@ -8,7 +8,7 @@ class SiteConfig(AppConfig):
     """Names the app, and registers what only the whole site knows."""
 
     name = "bencher"
-    verbose_name = "site"
+    verbose_name = "Audit and clock"
 
     def ready(self) -> None:
         """Register start-up checks, roles, and what keeps an organization from being deleted."""

@@ -7,15 +7,24 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
-from django.db.models import QuerySet
+from django.db.models import Field, Model, QuerySet
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
+from django.utils.text import capfirst
 from django.views.decorators.http import require_safe
 from django_guid import get_guid
 
-from bencher import auditing, clock, list_export, prefix_search, spreadsheets, staff_log
+from bencher import (
+    auditing,
+    clock,
+    list_export,
+    prefix_search,
+    readable_columns,
+    spreadsheets,
+    staff_log,
+)
 from bencher.capped_paginator import CappedPaginator
 from bencher.reasoned_action import is_permitted, verb_of
 from bencher.tenancy.models import User
@@ -34,6 +43,11 @@ else:  # Only the type checker knows them as generic.
 class PreparedList(ChangeList):
     """Lets its admin look up together what its rows show beside their own columns."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Not "Select plan to view": there is a list, and one may just read it.
+        self.title = capfirst(str(self.opts.verbose_name_plural))
+
     def get_results(self, request: HttpRequest) -> None:
         """Prepare the rows of the page."""
         super().get_results(request)
@@ -49,7 +63,28 @@ class PreparedList(ChangeList):
             raise IncorrectLookupParameters(error) from error
 
 
-class LongListAdmin(AnyAdmin):
+class _Readable:
+    """Shows columns as people read them."""
+
+    model: type[Model]
+    # Columns whose numbers count nothing.
+    identifying: tuple[str, ...] = ()
+
+    def readable(self, name: Any, *, in_list: bool = False) -> Any:
+        """Return a column as people read it; the same for the same name, which Django relies on."""
+        known: dict[tuple[Any, bool], Any] = self.__dict__.setdefault("_readable", {})
+        if (name, in_list) not in known:
+            known[name, in_list] = readable_columns.readable(
+                self.model, name, write=self.write, identifying=self.identifying, in_list=in_list
+            )
+        return known[name, in_list]
+
+    def write(self, row: Any, field: "Field[Any, Any]") -> str | None:
+        """Return how a value is written where only its app knows, as for money; else None."""
+        return None
+
+
+class LongListAdmin(_Readable, AnyAdmin):
     """A list that counts no further than it must, is searched by an index, and can be exported.
 
     `search_fields` are columns with an index; the text decides which of them: `prefix_search`.
@@ -115,6 +150,10 @@ class LongListAdmin(AnyAdmin):
             raise BadRequest("The form names rows that do not exist.") from error
         return super().response_action(request, *args, **kwargs)
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Show numbers and JSON as people read them."""
+        return [self.readable(name, in_list=True) for name in super().get_list_display(request)]
+
     def prepare(self, rows: list[Any]) -> None:
         """Look up together what these rows show beside their own columns."""
 
@@ -146,8 +185,9 @@ class LongListAdmin(AnyAdmin):
             staff_log.write_of_list(
                 self.model, by=request.user, at=clock.now(), said=list_export.described(query)
             )
+        columns = [readable_columns.name_of(one) for one in self.get_list_display(request)]
         return StreamingHttpResponse(
-            list_export.csv(self, self.get_list_display(request), rows),
+            list_export.csv(self, columns, rows),
             content_type=spreadsheets.CSV_TYPE,
             headers={
                 "Content-Disposition": f'attachment; filename="{self.opts.model_name}.csv"',
@@ -162,10 +202,11 @@ class LongListAdmin(AnyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show the row, and what may be done to it."""
+        """Show the row under its kind, and what may be done to it."""
         acts = [verb for found in self.get_actions(request).values() if (verb := verb_of(found[0]))]
+        title = capfirst(str(self.opts.verbose_name))
         return super().change_view(
-            request, object_id, form_url, {"acts": acts, **(extra_context or {})}
+            request, object_id, form_url, {"acts": acts, "title": title, **(extra_context or {})}
         )
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
@@ -196,9 +237,21 @@ class _Untouchable:
 class ReadOnlyAdmin(_Untouchable, LongListAdmin):
     """Lists and shows rows; neither adds nor changes nor deletes them."""
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Show each column as people read it."""
+        return [self.readable(name) for name in super().get_fields(request, obj)]
 
-class ReadOnlyInline(_Untouchable, AnyInline):
+
+class ReadOnlyInline(_Untouchable, _Readable, AnyInline):
     """Shows the few rows that belong to another one."""
 
     extra = 0
     show_change_link = True
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Show each column as people read it."""
+        return [self.readable(name) for name in super().get_fields(request, obj)]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Make none of them a field of a form."""
+        return self.get_fields(request, obj)

@@ -15,10 +15,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
 from bencher import clock
+from bencher.readable_columns import NOTHING
 from bencher.tenancy import second_factor
 
 # What is looked for first comes first; the rest follows by name.
-_FIRST = ("billing", "tenancy", "series", "ingest", "bencher")
+_FIRST = ("billing", "tenancy", "series", "ingest", "bencher", "account", "mfa", "auth")
 
 
 _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
@@ -44,6 +45,9 @@ class StaffSite(admin.AdminSite):
     site_header = site_title = "Bencher staff"
     index_title = "How it is"
     index_template = "admin/front.html"
+    # The tables need the width, and the front page has all of it.
+    enable_nav_sidebar = False
+    empty_value_display = NOTHING
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Add the tiles by themselves, which the front page asks for again and again."""

@@ -9,12 +9,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Field, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
 from bencher import clock, dates, staff_site
+from bencher.emptiness_filter import IsNoted
 from bencher.read_only_admin import ReadOnlyAdmin, ReadOnlyInline
 from billing import (
     admin_filters,
@@ -29,6 +30,7 @@ from billing import (
     plan_verbs,
     search,
     tiles,
+    wording,
 )
 from billing.models import (
     BillingCustomer,
@@ -50,6 +52,7 @@ from billing.models import (
     Verification,
     WebhookReceipt,
 )
+from billing.money_admin import MoneyAdmin, MoneyInline
 from billing.overview import PlanOverview
 from series import expiry
 
@@ -83,7 +86,7 @@ class PlanAdmin(ReadOnlyAdmin):
         admin_filters.Usage,
         admin_filters.Posted,
         admin_filters.Differs,
-        ("held_at", admin.EmptyFieldListFilter),
+        ("held_at", IsNoted),
     )
     list_select_related = ("organization",)
     search_fields = (
@@ -202,7 +205,7 @@ class CheckoutAdmin(ReadOnlyAdmin):
 
 
 @admin.register(BillingPeriod)
-class BillingPeriodAdmin(ReadOnlyAdmin):
+class BillingPeriodAdmin(MoneyAdmin):
     """Periods as Stripe gave them."""
 
     list_display = ("organization", "starts_at", "ends_at", "kind", "basis", "state")
@@ -212,7 +215,7 @@ class BillingPeriodAdmin(ReadOnlyAdmin):
     actions = (period_verbs.recount, period_verbs.close_now)
 
 
-class SettlementInline(ReadOnlyInline):
+class SettlementInline(MoneyInline):
     """What Stripe invoiced for a statement."""
 
     model = Settlement
@@ -221,7 +224,7 @@ class SettlementInline(ReadOnlyInline):
 
 
 @admin.register(Statement)
-class StatementAdmin(ReadOnlyAdmin):
+class StatementAdmin(MoneyAdmin):
     """Closed periods' bills."""
 
     list_display = (
@@ -304,7 +307,7 @@ class StatementLineAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Settlement)
-class SettlementAdmin(ReadOnlyAdmin):
+class SettlementAdmin(MoneyAdmin):
     """What Stripe invoiced, and whether it agrees."""
 
     list_display = (
@@ -343,7 +346,7 @@ class CorrectionDecisionInline(ReadOnlyInline):
 
 
 @admin.register(Correction)
-class CorrectionAdmin(ReadOnlyAdmin):
+class CorrectionAdmin(MoneyAdmin):
     """What statements should have said."""
 
     list_display = (
@@ -397,8 +400,8 @@ class VerificationAdmin(ReadOnlyAdmin):
     )
     list_filter = (
         admin_filters.Proof,
-        ("verified_at", admin.EmptyFieldListFilter),
-        ("passed_unverified_at", admin.EmptyFieldListFilter),
+        ("verified_at", IsNoted),
+        ("passed_unverified_at", IsNoted),
     )
     list_select_related = ("period", "period__organization")
     search_fields = ("stripe_invoice_id", *(f"period__{field}" for field in OF_ORGANIZATION))
@@ -423,7 +426,7 @@ class DriftAdmin(ReadOnlyAdmin):
         "checked_at",
         "resolved_at",
     )
-    list_filter = (("resolved_at", admin.EmptyFieldListFilter), "reason", "meter")
+    list_filter = (("resolved_at", IsNoted), "reason", "meter")
     list_select_related = ("organization", "period", "metrics_period")
     search_fields = OF_ORGANIZATION
     # From a plan to the drifts of its organization.
@@ -436,13 +439,19 @@ class DriftAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Budget)
-class BudgetAdmin(ReadOnlyAdmin):
+class BudgetAdmin(MoneyAdmin):
     """What organizations mean to stay below."""
 
     list_display = ("organization", "unit", "limit", "thresholds", "set_by", "set_at")
     list_filter = ("unit",)
     list_select_related = ("organization", "set_by")
     search_fields = OF_ORGANIZATION
+
+    def write(self, row: Any, field: "Field[Any, Any]") -> str | None:
+        """Write the limit in its unit."""
+        if field.name == "limit":
+            return str(row.written_limit())
+        return super().write(row, field)
 
 
 @admin.register(Notice)
@@ -461,8 +470,8 @@ class NoticeAdmin(ReadOnlyAdmin):
     )
     list_filter = (
         "kind",
-        ("sent_at", admin.EmptyFieldListFilter),
-        ("given_up_at", admin.EmptyFieldListFilter),
+        ("sent_at", IsNoted),
+        ("given_up_at", IsNoted),
     )
     list_select_related = ("organization",)
     search_fields = OF_ORGANIZATION
@@ -488,7 +497,7 @@ class MeterErrorReportAdmin(ReadOnlyAdmin):
         "summary",
         "failure",
     )
-    list_filter = ("type", ("handled_at", admin.EmptyFieldListFilter))
+    list_filter = ("type", ("handled_at", IsNoted))
     search_fields = ("event_id", "samples__organization__slug")
     inlines = (MeterErrorSampleInline,)
 
@@ -500,8 +509,8 @@ class WebhookReceiptAdmin(ReadOnlyAdmin):
     list_display = ("event_id", "type", "object_id", "received_at", "handled_at", "failure")
     list_filter = (
         admin_filters.WebhookType,
-        ("handled_at", admin.EmptyFieldListFilter),
-        ("failure", admin.EmptyFieldListFilter),
+        ("handled_at", IsNoted),
+        ("failure", IsNoted),
     )
     search_fields = ("event_id", "subject_id")
     sortable_by = ()
@@ -509,7 +518,7 @@ class WebhookReceiptAdmin(ReadOnlyAdmin):
 
 
 @admin.register(FlatFeeProof)
-class FlatFeeProofAdmin(ReadOnlyAdmin):
+class FlatFeeProofAdmin(MoneyAdmin):
     """What Stripe said an unused period costs."""
 
     list_display = ("stripe_price_id", "charged_cents", "expected_cents", "asked_at")
@@ -520,6 +529,11 @@ class FlatFeeProofAdmin(ReadOnlyAdmin):
 class ScheduledRunAdmin(ReadOnlyAdmin):
     """What beat started, and how it went."""
 
-    list_display = ("name", "started_at", "finished_at", "result", "failure")
-    list_filter = ("name", ("failure", admin.EmptyFieldListFilter))
+    list_display = ("name", "started_at", "finished_at", "did", "failure")
+    list_filter = ("name", ("failure", IsNoted))
     date_hierarchy = "started_at"
+
+    @admin.display(description="what it did")
+    def did(self, run: ScheduledRun) -> str:
+        """Show how many of what it handled."""
+        return wording.ran(run.result)

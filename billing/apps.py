@@ -7,7 +7,7 @@ class BillingConfig(AppConfig):
     """Names the app, connects what wakes it, and says what to erase."""
 
     name = "billing"
-    verbose_name = "billing"
+    verbose_name = "Billing"
 
     def ready(self) -> None:
         """Connect what wakes billing, tie plans to organizations, register what names somebody."""

@@ -39,7 +39,7 @@ class Correction(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.before_series} to {self.series} series"
+        return f"{self.before_series:,} to {self.series:,} series"
 
     @property
     def credit_cents(self) -> int:

@@ -24,10 +24,10 @@ class MirrorAdmin(ReadOnlyAdmin):
 
     search_fields = ("id",)
 
-    def get_list_display(self, request: object) -> tuple[str, ...]:
+    def get_list_display(self, request: object) -> list[Any]:
         """Show what every mirrored object has."""
         wanted = ("id", "livemode", "created")
-        return tuple(name for name in wanted if self._has(name)) or ("__str__",)
+        return [name for name in wanted if self._has(name)] or ["__str__"]
 
     def get_exclude(self, request: object, obj: object = None) -> tuple[str, ...]:
         """Hide the secrets that webhooks are verified with."""

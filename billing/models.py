@@ -9,8 +9,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from bencher import dates
 from bencher.tenancy.models import Organization
-from billing import overlapping
+from billing import money, overlapping
 from billing.correction_models import Correction as Correction  # noqa: PLC0414
 from billing.correction_models import (
     CorrectionDecision as CorrectionDecision,  # noqa: PLC0414
@@ -186,7 +187,7 @@ class Plan(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.level} ({self.status})"
+        return f"{self.get_level_display()} ({self.get_status_display().lower()})"
 
 
 class Cancellation(models.Model):
@@ -217,7 +218,7 @@ class Cancellation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"ends at {self.ends_at:%Y-%m-%d %H:%M}"
+        return f"ends at {dates.moment(self.ends_at).text}"
 
 
 class Release(models.Model):
@@ -356,7 +357,7 @@ class BillingPeriod(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
+        return dates.span(self.starts_at, self.ends_at)
 
 
 # Of the outbox: what is still to be sent, and nothing else.
@@ -528,7 +529,7 @@ class MeterEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter} = {self.value}"
+        return f"{self.get_meter_display().lower()}: {self.value:,}"
 
     @property
     def state(self) -> State:
@@ -621,7 +622,7 @@ class Statement(models.Model):
         indexes = [models.Index(fields=["closed_at"], name="statements_by_close")]
 
     def __str__(self) -> str:
-        return f"{self.series} series, {self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
+        return f"{self.series:,} series, {dates.span(self.starts_at, self.ends_at)}"
 
 
 class StatementLine(models.Model):
@@ -834,7 +835,7 @@ class ScheduledRun(models.Model):
         indexes = [models.Index(fields=["name", "started_at"], name="scheduled_runs_by_name")]
 
     def __str__(self) -> str:
-        return f"{self.name} at {self.started_at}"
+        return f"{self.name}, {dates.moment(self.started_at).text}"
 
 
 class FlatFeeProof(models.Model):
@@ -850,4 +851,4 @@ class FlatFeeProof(models.Model):
     asked_at = models.DateTimeField()
 
     def __str__(self) -> str:
-        return f"{self.stripe_price_id} unused costs {self.charged_cents} cents"
+        return f"{self.stripe_price_id} unused costs {money.written(self.charged_cents)}"

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from bencher.tenancy.models import Organization
+from billing import money
 
 # In percent of the limit.
 THRESHOLDS = (50, 75, 90, 100)
@@ -56,7 +57,12 @@ class Budget(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.limit} ({self.unit})"
+        return f"{self.written_limit()} ({self.get_unit_display()})"
+
+    def written_limit(self) -> str:
+        """Return the limit as people write it: 1,000, or $100.00."""
+        is_money = self.unit == self.Unit.AMOUNT
+        return money.written(self.limit) if is_money else f"{self.limit:,}"
 
 
 class Notice(models.Model):

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from bencher.emptiness_filter import IsNoted
 from bencher.read_only_admin import ReadOnlyAdmin
 from billing import admin_filters, event_verbs, search
 from billing.models import TO_SEND, MeterEvent, MetricsPeriod, RunnerMinutes
@@ -61,7 +62,7 @@ class MeterEventAdmin(ReadOnlyAdmin):
         admin_filters.Outbox,
         "reason",
         "meter",
-        ("missing_at", admin.EmptyFieldListFilter),
+        ("missing_at", IsNoted),
     )
     list_select_related = ("organization",)
     search_fields = ("identifier", *search.OF_ORGANIZATION)

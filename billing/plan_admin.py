@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 
+from bencher.emptiness_filter import IsNoted
 from bencher.read_only_admin import ReadOnlyAdmin
 from billing import search
 from billing.models import (
@@ -27,7 +28,7 @@ class CancellationAdmin(ReadOnlyAdmin):
         "waits_for",
         "finished_at",
     )
-    list_filter = (("finished_at", admin.EmptyFieldListFilter),)
+    list_filter = (("finished_at", IsNoted),)
     list_select_related = ("plan", "plan__organization", "requested_by")
     search_fields = search.OF_PLAN
 
@@ -73,7 +74,7 @@ class SecondSubscriptionAdmin(ReadOnlyAdmin):
         "taken_back_at",
         "undone",
     )
-    list_filter = (("taken_back_at", admin.EmptyFieldListFilter), "for_staff")
+    list_filter = (("taken_back_at", IsNoted), "for_staff")
     list_select_related = ("organization",)
     search_fields = ("stripe_subscription_id", "organization__slug", "organization__uuid")
 
@@ -92,6 +93,6 @@ class FreezeAdmin(ReadOnlyAdmin):
     """Organizations whose billing stands still, or stood still."""
 
     list_display = ("organization", "reason", "begun_by", "begun_at", "ended_by", "ended_at")
-    list_filter = (("ended_at", admin.EmptyFieldListFilter),)
+    list_filter = (("ended_at", IsNoted),)
     list_select_related = ("organization", "begun_by", "ended_by")
     search_fields = search.OF_ORGANIZATION

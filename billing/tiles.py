@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.urls import reverse
 
 from bencher import dates
-from billing import attention, gauges
+from billing import attention, gauges, wording
 from billing.models import Drift, ScheduledRun, WebhookReceipt
 from billing.wording import Tone
 
@@ -147,11 +146,7 @@ def _run(name: str, read: _Read) -> tuple[str, str]:
     if run.finished_at is None:
         return "Running", f"since {dates.moment(run.started_at).text}"
     took = dates.lasting(run.finished_at - run.started_at)
-    return _ago(run.finished_at, read.now), f"took {took}: {_result(run.result)}"
-
-
-def _result(result: dict[str, Any] | None) -> str:
-    return ", ".join(f"{value:,} {what}" for what, value in (result or {}).items()) or "no result"
+    return _ago(run.finished_at, read.now), f"took {took}: {wording.ran(run.result)}"
 
 
 def _ledger(read: _Read) -> tuple[str, str]:

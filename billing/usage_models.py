@@ -5,6 +5,7 @@ from uuid import uuid4
 from django.db import models
 from django.db.models import F, Q
 
+from bencher import dates
 from bencher.tenancy.models import Organization
 from billing import overlapping
 
@@ -49,7 +50,7 @@ class MetricsPeriod(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
+        return dates.span(self.starts_at, self.ends_at)
 
 
 class RunnerMinutes(models.Model):

@@ -7,7 +7,7 @@ class IngestConfig(AppConfig):
     """Names the app, hands over its recount, and says what to erase."""
 
     name = "ingest"
-    verbose_name = "reports"
+    verbose_name = "Reports"
 
     def ready(self) -> None:
         """Register the recount, what came with how many metrics, and what names somebody."""

@@ -7,7 +7,7 @@ class SeriesConfig(AppConfig):
     """Names the app, ends projects with their organization, and says what to erase."""
 
     name = "series"
-    verbose_name = "series"
+    verbose_name = "Projects and series"
 
     def ready(self) -> None:
         """Let projects end with their organization, and register what names somebody."""

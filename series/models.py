@@ -89,7 +89,7 @@ class ProjectChange(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.project} {self.kind} at {self.at}"
+        return f"{self.project}: {self.get_kind_display().lower()}"
 
 
 class ProjectRole(models.TextChoices):

@@ -89,6 +89,8 @@ class UserAdmin(_OfSuperusers, LongListAdmin, _UserAdmin):
     search_fields = ("email", "slug", "uuid")
     actions = (action(impersonating.VERB), action(lost_factor.REMOVE))
     ordering = ("email",)
+    # Two boxes for the roles; of single permissions there are hundreds, which nobody should need.
+    filter_horizontal = ()
     readonly_fields = ("uuid", "slug", "created_at", "last_login")
     fieldsets = (
         (None, {"fields": ("email", "name", "password")}),

@@ -8,6 +8,7 @@ class TenancyConfig(AppConfig):
 
     name = "bencher.tenancy"
     label = "tenancy"
+    verbose_name = "People and organizations"
 
     def ready(self) -> None:
         """Listen to what proves addresses."""

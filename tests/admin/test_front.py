@@ -150,7 +150,7 @@ class TestTiles:
         assert {tile["tone"] for tile in found.values()} == {"Well", ""}
         assert found["Active series billed now"]["figure"] == "40"
         assert found["Last sweep"]["figure"] == "1 hour ago"
-        assert found["Last sweep"]["detail"] == "took 4 minutes: 1 plans, 1 events"
+        assert found["Last sweep"]["detail"] == "took 4 minutes: 1 plan, 1 event"
         assert found["Outbox waiting"]["figure"] == "1"
         assert found["Outbox waiting"]["detail"] == "oldest 1 minute ago"
 
