@@ -32,6 +32,9 @@ class Server(ThreadingHTTPServer):
     """Listens at once; `serve_forever` answers, each connection from a thread of its own."""
 
     daemon_threads = True
+    # Of more connections at once than wait here, the kernel drops some, and each comes back only
+    # after a second. Our sender opens sixteen.
+    request_queue_size = 128
 
     def __init__(self, host: str, port: int, answer: Answerer) -> None:
         self.answer = answer
