@@ -4,9 +4,9 @@ import os
 import threading
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
+import stripe
 from celery import current_app
 from celery.contrib.testing.worker import start_worker
 from hypothesis import HealthCheck, Phase
@@ -38,12 +38,18 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 # Tests of minutes. Begun last, they would leave all workers but one idle at the end.
-_LONG = ("tests/year/", "tests/machine/", "tests/browser/")
+_LONGEST = ("tests/year/", "tests/machine/", "tests/browser/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests."""
-    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    if item.nodeid.startswith(_LONGEST):
+        return 0
+    return 1 if item.get_closest_marker("slow") else 2
 
 
 @pytest.fixture(scope="session")
@@ -68,12 +74,8 @@ def committed_db(
     django_db_setup: None, template_database: str, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[str]:
     """Give a test a database of its own in which it may commit; yields its address."""
-    name = f"test_{uuid4().hex}"
-    databases.clone(name, of=template_database)
-    with django_db_blocker.unblock():
-        with databases.using(name):
-            yield databases.url()
-        databases.drop(name)
+    with django_db_blocker.unblock(), databases.cloned(template_database):
+        yield databases.url()
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +84,13 @@ def only_this_machine() -> Iterator[None]:
     socket_allow_hosts(["127.0.0.1", "localhost"], allow_unix_socket=True)
     yield
     enable_socket()
+
+
+@pytest.fixture(autouse=True)
+def no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Stripe's client repeat a failed call at once: it would wait up to two seconds."""
+    client = stripe._http_client.HTTPClient
+    monkeypatch.setattr(client, "_sleep_time_seconds", lambda *_, **__: 0)
 
 
 @pytest.fixture

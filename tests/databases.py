@@ -7,9 +7,10 @@ TRUNCATE where statements are final.
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 from django.core.management import call_command
@@ -105,6 +106,34 @@ def using(name: str) -> Iterator[None]:
     finally:
         connections.close_all()
         connection.settings_dict["NAME"] = before
+
+
+@contextmanager
+def cloned(of: str) -> Iterator[str]:
+    """Point Django at a new copy of another database for a while; yields its name."""
+    name = f"test_{uuid4().hex}"
+    clone(name, of=of)
+    try:
+        with using(name):
+            yield name
+    finally:
+        drop(name)
+
+
+@contextmanager
+def prepared(of: str, prepare: Callable[[], None]) -> Iterator[str]:
+    """Keep a copy of another database in which something was done; yields its name.
+
+    Tests that only read share it with `using`; it can be cloned while nobody is connected.
+    """
+    name = f"prepared_{uuid4().hex}"
+    clone(name, of=of)
+    try:
+        with using(name):
+            prepare()
+        yield name
+    finally:
+        drop(name)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoDbBlocker
 
 from bencher.tenancy.models import Organization
 from billing import explaining, exporting
@@ -17,7 +18,11 @@ from billing.explained_pages import Sort
 from billing.explaining import Wanted
 from series import counting, models
 from series.models import Visibility
+from tests import databases
 from tests.factories import DEC, JAN, NOV, make_organization, make_project, make_user
+
+# On one worker, because they share databases that take long to make.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("query plans")]
 
 # Ten testbeds, a thousand benchmarks and ten measures; the others have two fifths of it each.
 SERIES = 100_000
@@ -82,9 +87,8 @@ def make_rows(organization: Organization) -> None:
         run(ROWS, organization=organization.pk, project=project.pk, at=DEC)
 
 
-@pytest.fixture
-def acme(committed_db: str) -> Organization:
-    """Return an organization of 100,000 series in four projects, among others; no rows yet."""
+def make_organizations() -> None:
+    """Create Acme with 100,000 names of series in four projects, and others with their rows."""
     # The tests say when statistics are gathered.
     run("ALTER TABLE series_last_seen SET (autovacuum_enabled = off)")
     leader = make_user("alice")
@@ -95,7 +99,66 @@ def acme(committed_db: str) -> Organization:
         organization = make_organization(f"Other {other}", leader=leader)
         make_names(organization, 1, benchmarks=SERIES // 250)
         make_rows(organization)
-    return acme
+
+
+def gather_statistics() -> None:
+    vacuum()
+    run("ANALYZE")
+
+
+# Each database is made once and is the next one's beginning.
+
+
+@pytest.fixture(scope="module")
+def without_rows(template_database: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """Return a database in which Acme has no rows yet."""
+    with (
+        django_db_blocker.unblock(),
+        databases.prepared(template_database, make_organizations) as name,
+    ):
+        yield name
+
+
+@pytest.fixture(scope="module")
+def with_rows(without_rows: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """Return a database in which Acme has its rows and nothing was ever vacuumed."""
+    with (
+        django_db_blocker.unblock(),
+        databases.prepared(without_rows, lambda: make_rows(found())) as name,
+    ):
+        yield name
+
+
+@pytest.fixture(scope="module")
+def with_statistics(with_rows: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """Return a database of rows, vacuumed and with statistics."""
+    with django_db_blocker.unblock(), databases.prepared(with_rows, gather_statistics) as name:
+        yield name
+
+
+@pytest.fixture
+def acme_before(without_rows: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Organization]:
+    """Return Acme without rows, in a database of the test's own."""
+    with django_db_blocker.unblock(), databases.cloned(without_rows):
+        yield found()
+
+
+@pytest.fixture
+def acme_unvacuumed(with_rows: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Organization]:
+    """Return Acme as its rows came, to be read."""
+    with django_db_blocker.unblock(), databases.using(with_rows):
+        yield found()
+
+
+@pytest.fixture
+def acme(with_statistics: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Organization]:
+    """Return Acme as it is after a vacuum, to be read."""
+    with django_db_blocker.unblock(), databases.using(with_statistics):
+        yield found()
+
+
+def found() -> Organization:
+    return Organization.objects.get(name="Acme")
 
 
 def plan(organization: Organization) -> dict[str, Any]:
@@ -145,13 +208,13 @@ def assert_is_one_range_scan(root: dict[str, Any], *, kind: str = "Index Only Sc
     assert not below & {"Nested Loop", "Hash Join", "Merge Join"}, below
 
 
-@pytest.mark.slow
 class TestCount:
     """In two tests, because the rows take longer than the plans."""
 
     def test_is_an_index_only_range_scan_with_statistics_or_without(
-        self, acme: Organization
+        self, acme_before: Organization
     ) -> None:
+        acme = acme_before
         run("ANALYZE series_last_seen")
         make_rows(acme)
         vacuum()
@@ -167,26 +230,22 @@ class TestCount:
         # They remember rows that are gone.
         assert_is_one_range_scan(plan(acme))
 
-    def test_reads_no_other_rows_where_nothing_was_ever_vacuumed(self, acme: Organization) -> None:
+    def test_reads_no_other_rows_where_nothing_was_ever_vacuumed(
+        self, acme_unvacuumed: Organization
+    ) -> None:
         """Then no page is known to be visible to all, and the rows are looked at too.
 
         PostgreSQL takes random reads for dear by default and does so page by page.
         """
-        make_rows(acme)
-
-        assert_is_one_range_scan(plan(acme), kind="Bitmap Index Scan")
+        assert_is_one_range_scan(plan(acme_unvacuumed), kind="Bitmap Index Scan")
 
         run("SET random_page_cost = 1.1")
-        assert_is_one_range_scan(plan(acme))
+        assert_is_one_range_scan(plan(acme_unvacuumed))
 
 
-@pytest.mark.slow
 class TestExplain:
     def test_a_page_reads_the_key_in_its_order_and_stops(self, acme: Organization) -> None:
         """However many series there are, a page costs a page."""
-        make_rows(acme)
-        vacuum()
-        run("ANALYZE")
         of = explaining.subject(acme, start=None, now=DEC + timedelta(days=29))
 
         _, second = explaining.page(of, Wanted(), cursor="", limit=100)
@@ -202,9 +261,6 @@ class TestExplain:
     def test_in_the_order_of_names_a_page_goes_through_few_testbeds_and_stops(
         self, acme: Organization
     ) -> None:
-        make_rows(acme)
-        vacuum()
-        run("ANALYZE")
         of = explaining.subject(acme, start=None, now=DEC + timedelta(days=29))
         cursor: str | None = ""
 
@@ -227,9 +283,6 @@ class TestExplain:
         self, acme: Organization, sort: Sort
     ) -> None:
         """A day's reports came at one instant here, so that a page reads them all: 1,725."""
-        make_rows(acme)
-        vacuum()
-        run("ANALYZE")
         of = explaining.subject(acme, start=None, now=DEC + timedelta(days=29))
 
         _, cursor = explaining.page(of, Wanted(), cursor="", limit=100, sort=sort)
@@ -243,17 +296,15 @@ class TestExplain:
         assert ledger["Actual Rows"] <= 2 * (SERIES / 58 + 1)
 
 
-@pytest.mark.slow
 class TestStream:
     """A download of 100,000 series, over 20 MB, is never in memory as a whole."""
 
     MEGABYTE = 1_000_000
 
     def test_takes_the_memory_of_a_chunk_however_many_series_there_are(
-        self, acme: Organization
+        self, acme_unvacuumed: Organization
     ) -> None:
-        make_rows(acme)
-        of = explaining.subject(acme, start=None, now=DEC + timedelta(days=29))
+        of = explaining.subject(acme_unvacuumed, start=None, now=DEC + timedelta(days=29))
 
         size, peak = drained(exporting.as_csv(explaining.stream(of, Wanted())))
 

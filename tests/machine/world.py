@@ -15,7 +15,6 @@ from unittest.mock import patch
 from uuid import UUID, uuid4
 
 import msgspec
-import stripe
 from celery.app.task import Task
 from django.db.models import Count, F, Q, Sum
 from django.test import Client
@@ -147,8 +146,6 @@ class World:
         self._stack.enter_context(patch.object(hints, "schedule", hint))
         self._stack.enter_context(patch.object(hints, "began", lambda _: None))
         # Back-off is real waiting, of which there is none here.
-        client = stripe._http_client.HTTPClient
-        self._stack.enter_context(patch.object(client, "_sleep_time_seconds", lambda *_, **__: 0))
         self._stack.enter_context(patch.object(claims, "_backoff", lambda _: 0.0))
         self._stack.enter_context(self.crashes.installed())
 

@@ -53,7 +53,6 @@ class Life:
             (time_travel, "_run", self._run),
             (time_travel, "_instants", self._instants(time_travel._instants)),
             # Back-off is real waiting, of which there is none here.
-            (stripe._http_client.HTTPClient, "_sleep_time_seconds", lambda *_, **__: 0),
             (claims, "_backoff", lambda _: 0.0),
         ):
             self._stack.enter_context(patch.object(target, name, value))
