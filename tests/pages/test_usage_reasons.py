@@ -31,6 +31,7 @@ from tests.pages.stub import StubStripe
 Browsers = Callable[[User], Client]
 PAGE = "/organizations/acme/billing/"
 DAY = timedelta(days=1)
+MICROSECOND = timedelta(microseconds=1)
 
 
 @pytest.fixture
@@ -178,6 +179,50 @@ class TestShares:
 
         assert table[: len(expected)] == expected
         assert table[len(expected)][:2] == ["Billed", "7" if "last" in query else "8"]
+
+    @pytest.mark.parametrize(
+        ("query", "listed"),
+        [
+            ("?by=testbed", ["gpu in Engine", "ci in Engine"]),
+            ("?by=measure", ["Latency in Engine"]),
+        ],
+    )
+    def test_leave_out_what_is_public_or_deleted(
+        self,
+        acme: Organization,
+        page: Callable[..., Any],
+        now: datetime,
+        query: str,
+        listed: list[str],
+    ) -> None:
+        for name, visibility, deleted_at in (
+            ("Open", Visibility.PUBLIC, None),
+            ("Gone", Visibility.PRIVATE, now),
+        ):
+            project = make_project(name, organization=acme, visibility=visibility)
+            accounts.make_series(project, 9, at=now)
+            Project.objects.filter(pk=project.pk).update(deleted_at=deleted_at)
+
+        table = rows(page(query), "shares")[1:]
+
+        assert [f"{row[0]} in {row[1]}" for row in table[:-1]] == listed
+        assert table[-1][:2] == ["Billed", "8"]
+
+    @pytest.mark.parametrize("query", ["?by=testbed", "?by=measure"])
+    def test_are_of_the_period_alone(
+        self, acme: Organization, page: Callable[..., Any], query: str
+    ) -> None:
+        """The last instant before it is the last period's, the end the next one's."""
+        for name, at in (("Before", NOV - MICROSECOND), ("After", DEC)):
+            project = make_project(name, organization=acme, visibility=Visibility.PRIVATE)
+            accounts.make_series(project, 9, at=at)
+        first = make_project("First", organization=acme, visibility=Visibility.PRIVATE)
+        accounts.make_series(first, 2, at=NOV)
+
+        table = rows(page(query), "shares")[1:]
+
+        assert {row[1] for row in table[:-1]} == {"Engine", "First"}
+        assert table[-1][:2] == ["Billed", "10"]
 
     def test_beyond_the_largest_twenty_are_summed_up(
         self, acme: Organization, page: Callable[..., Any], now: datetime
