@@ -276,5 +276,6 @@ def _amount(statement: Statement, series: int) -> int:
 
 
 def _lock(statement_id: int) -> None:
-    # Corrections of a statement are proposed and decided one at a time.
-    Statement.objects.select_for_update().get(pk=statement_id)
+    # Corrections of a statement are proposed and decided one at a time. Its period stands for it:
+    # a row that the application's role can't change is none that it can lock.
+    BillingPeriod.objects.select_for_update(of=("self",), no_key=True).get(statement=statement_id)

@@ -51,6 +51,9 @@ _FINAL = (
     "billing_settlement",
     "billing_correction",
     "billing_correctiondecision",
+    "series_projectchange",
+    "bencher_change",
+    "django_admin_log",
 )
 
 _FIGURES = f"""
@@ -152,7 +155,7 @@ _SINGLE = (
     ),
     _Gauge(
         "bencher_final_tables_unprotected",
-        "Tables of statements whose triggers are missing or disabled.",
+        "Tables of statements, flips and the audit whose triggers are missing or disabled.",
     ),
     _Gauge(
         "bencher_active_series_posted",

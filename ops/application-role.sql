@@ -6,7 +6,7 @@ GRANT USAGE ON SCHEMA public TO :"role";
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO :"role";
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO :"role";
 REVOKE UPDATE, DELETE ON billing_statement, billing_statementline, billing_settlement,
-    billing_correction, billing_correctiondecision FROM :"role";
+    billing_correction, billing_correctiondecision, series_projectchange FROM :"role";
 -- Erasing a person or an organization blanks these; the triggers let nothing else through.
 GRANT UPDATE (project_name, testbed_name, benchmark_name, measure_name)
     ON billing_statementline TO :"role";

@@ -60,7 +60,10 @@ class Project(models.Model):
 
 
 class ProjectChange(models.Model):
-    """A flip of visibility, a deletion or a restore: it moves the bill, so it is recorded."""
+    """A flip of visibility, a deletion or a restore: it moves the bill, so it is kept for good.
+
+    Triggers refuse every change.
+    """
 
     class Kind(models.TextChoices):
         """What happened to the project."""
@@ -75,7 +78,7 @@ class ProjectChange(models.Model):
     kind = models.CharField(max_length=12, choices=Kind)
     at = models.DateTimeField()
     by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True
     )
 
     class Meta:
