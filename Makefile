@@ -21,7 +21,7 @@ local = PORT='$(PORT)' STRIPE_SANDBOX_PORT='$(STRIPE_SANDBOX_PORT)' PYTHONUNBUFF
 	BILLING_POST_INTERVAL="$${BILLING_POST_INTERVAL:-5}"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run advance staff-code test test-full screens bench bench-quick fuzz check lock clean install
+.PHONY: help demo run advance staff-code test test-full screens bench bench-quick fuzz chaos check lock clean install
 
 help: ## list what there is to make
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,9 @@ bench-quick: install ## the same, smaller and fewer, in a few minutes
 
 fuzz: install ## fuzz the adapters for two minutes (ARGS="--seconds 3600")
 	@python -m tests.fuzz $(ARGS)
+
+chaos: install ## kill processes for two minutes, and prove that nothing is lost or doubled
+	@python -m tests.chaos $(ARGS)
 
 check: install ## lint, types, formats, dependencies, migrations, deployment settings
 	@$(embedded) --no-fsync -- ops/check

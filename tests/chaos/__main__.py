@@ -1,0 +1,198 @@
+"""Run it: `make chaos`, or `make chaos ARGS="--seconds 3600 --seed 7"`."""
+
+import argparse
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.chaos import harm, journal
+from tests.chaos.held import Database
+from tests.chaos.outsider import Outsider
+from tests.chaos.proof import Finding, Proof
+from tests.chaos.scene import Scene
+from tests.chaos.stripe_account import until
+from tests.chaos.system import System
+
+DIRECTORY = Path(".benchmarks") / "chaos"
+_FINISH_SECONDS = 240
+_PROGRESS_SECONDS = 15
+_TICK_SECONDS = 0.05
+
+
+class Run:
+    """One run: harm, calm, proof."""
+
+    def __init__(self, *, seconds: float, seed: int) -> None:
+        self.seconds, self.seed = seconds, seed
+        self.began = time.monotonic()
+        self.acts: Counter[str] = Counter()
+        self.system = System(DIRECTORY)
+
+    def tell(self, what: str) -> None:
+        """Print a line with its time."""
+        print(f"{time.monotonic() - self.began:7.1f} s  {what}", flush=True)
+
+    def prove(self) -> list[Finding]:
+        """Do it all and return what was found. Raises where it could not be done."""
+        self.tell(f"starting everything, seed {self.seed}, logs in {self.system.directory}")
+        scene = self.system.open(seed=self.seed)
+        harm.fail(self.system, self.seed)
+        for name in ("load", "time"):
+            self.system.processes[name].start()
+        self._harm(scene)
+        self._settle()
+        return list(self._compare(scene))
+
+    def _harm(self, scene: Scene) -> None:
+        dice = random.Random(self.seed)
+        self.tell(f"doing harm for {self.seconds:g} s")
+        end = time.monotonic() + self.seconds
+        next_act = next_progress = time.monotonic()
+        while (now := time.monotonic()) < end:
+            for name in self.system.mend():
+                self.tell(f"{name} ended by itself, and was started again")
+            self._check_our_own()
+            if now >= next_act:
+                act = harm.choose(dice)
+                self.acts[act.__name__] += 1
+                self.tell(act(self.system, dice))
+                next_act = time.monotonic() + dice.uniform(0.5, 4.5)
+            if now >= next_progress:
+                self._show_progress(scene)
+                next_progress = now + _PROGRESS_SECONDS
+            time.sleep(_TICK_SECONDS)
+
+    def _check_our_own(self) -> None:
+        for name in ("load", "time"):
+            if not self.system.processes[name].is_alive:
+                raise RuntimeError(f"{name} ended; see {self.system.directory / name}.log")
+
+    def _show_progress(self, scene: Scene) -> None:
+        load = Counter(line["kind"] for line in journal.read(scene.directory / "load.jsonl"))
+        moved = [
+            line["to"]
+            for line in journal.read(scene.directory / "time.jsonl")
+            if line["kind"] == "moved"
+        ]
+        self.tell(
+            f"= {load['acknowledged']:,} reports acknowledged, {load['broken'] + load['put off']:,}"
+            f" tries failed, {load['flipped']:,} flips,"
+            f" time {moved[-1] if moved else 'not moved yet'}"
+        )
+
+    def _settle(self) -> None:
+        self.tell("no more harm: bringing everything up, and finishing what was begun")
+        self.system.calm()
+        # Time last: it may be holding back the leaders until a period is closed.
+        for name in ("load", "time"):
+            if not self.system.processes[name].finish(_FINISH_SECONDS):
+                raise RuntimeError(f"{name} did not finish; see {self.system.directory / name}.log")
+
+    def _compare(self, scene: Scene) -> Iterator[Finding]:
+        self.tell("time goes on to the next sweep")
+        self._advance(_next_night(self.system.stripe.clock()["now"]))
+        proof = self._proof(scene)
+        yield from proof.ledger()
+        yield from proof.open_periods()
+        self.tell("time goes on past the end of the period")
+        end = max(one.ends_at for one in proof.periods)
+        self._advance(end + timedelta(hours=3))
+        self.tell("reconciling")
+        yield self._reconciled()
+        yield from self._proof(scene).closed_periods()
+
+    def _advance(self, to: datetime) -> None:
+        self._drain()
+        self.system.run("manage.py", "sandbox", "advance", "--to", f"{to:%FT%TZ}")
+        self._drain()
+
+    def _drain(self) -> None:
+        """Wait until the sender has sent everything; it backs off in real time."""
+        database = Database(self.system.env["DATABASE_URL"])
+        try:
+            until(lambda: database.queued() == 0, "sending what waits in the outbox")
+        finally:
+            database.close()
+
+    def _proof(self, scene: Scene) -> Proof:
+        outsider = Outsider()
+        outsider.read_load(journal.read(scene.directory / "load.jsonl"))
+        outsider.read_time(journal.read(scene.directory / "time.jsonl"))
+        self.counts = outsider.counts
+        database = Database(self.system.env["DATABASE_URL"])
+        return Proof(scene, outsider, database, self.system.stripe)
+
+    def _reconciled(self) -> Finding:
+        try:
+            said = self.system.run("manage.py", "reconcile", "--json")
+        except RuntimeError as error:
+            return Finding("reconcile finds nothing", 1, str(error))
+        return Finding("reconcile finds nothing", len(said.splitlines()))
+
+
+def main() -> int:
+    """Run it; return 0 where all figures agree, 1 where one differs."""
+    options = _options()
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    run = Run(seconds=options.seconds, seed=options.seed)
+    try:
+        findings = run.prove()
+    except KeyboardInterrupt:
+        print("\nStopped; nothing was proven.", file=sys.stderr)
+        return 130
+    except (RuntimeError, TimeoutError) as error:
+        print(f"\nSeed {options.seed}: {error}", file=sys.stderr)
+        return 1
+    finally:
+        run.system.close()
+    return _verdict(run, findings)
+
+
+def _verdict(run: Run, findings: list[Finding]) -> int:
+    print()
+    for finding in findings:
+        verdict = f"DIFFERS: {finding.difference}" if finding.difference else "agrees"
+        print(f"  {finding.name:<46}{finding.cases:>9,}  {verdict}")
+    acts = sum(run.acts.values())
+    did = f"acknowledged {run.counts['acknowledged']:,} reports, {acts} acts of harm"
+    took = f"({time.monotonic() - run.began:.0f} s, seed {run.seed})"
+    differing = [finding for finding in findings if finding.difference]
+    if not differing:
+        print(f"\n{did}: all figures agree {took}")
+        return 0
+    print(f"\n{did}: FIGURES DIFFER {took}")
+    print(f"First difference: {differing[0].name}: {differing[0].difference}")
+    print(f'Again: make chaos ARGS="--seconds {run.seconds:g} --seed {run.seed}"')
+    return 1
+
+
+def _next_night(now: int) -> datetime:
+    moment = datetime.fromtimestamp(now, UTC)
+    night = moment.replace(hour=3, minute=5, second=0, microsecond=0)
+    return night if night > moment else night + timedelta(days=1)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make chaos",
+        description="Kill the product's processes at random while CI posts and time passes, and"
+        " then prove from what CI wrote down that no report, series or charge is lost or doubled."
+        " Exits 1 with the first difference and the seed where a figure differs.",
+    )
+    parser.add_argument("--seconds", type=float, default=120, help="of harm (default: 120)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=random.randrange(10**6),
+        help="of harm, load and time (default: a new one)",
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
