@@ -70,7 +70,7 @@ class Poster:
     def _measure(self, key: str) -> Sent:
         organization = self.dice.choice(self.scene.organizations)
         project = self.dice.choice(organization.projects)
-        end_time, prefix = self._end_time(key)
+        end_time, prefix = self._end_time(organization, key)
         first, count = self.dice.randrange(BENCHMARKS), self.dice.randint(1, 12)
         results = {
             f"{prefix}{(first + step) % BENCHMARKS}": {
@@ -90,14 +90,15 @@ class Poster:
         }
         return Sent(organization, project, key, body, self.dice.random() < _IMPATIENT)
 
-    def _end_time(self, key: str) -> tuple[datetime, str]:
+    def _end_time(self, organization: Organization, key: str) -> tuple[datetime, str]:
         """Return when it was measured, and how the names of its benchmarks begin."""
         moment = Moment.load(self.scene.directory)
         now = datetime.fromtimestamp(time.time() + moment.ahead, UTC)
         dice = self.dice.random()
-        if moment.bound and dice < _AT_BOUND:
+        if moment.bounds and dice < _AT_BOUND:
             # Under names that nobody else reports, so that they stay last seen at the bound.
-            return datetime.fromtimestamp(moment.bound, UTC), f"at bound {key} "
+            bound = moment.bounds[organization.slug]
+            return datetime.fromtimestamp(bound, UTC), f"at bound {key} "
         late = timedelta(days=3) if dice < _AT_BOUND + _LATE else timedelta(seconds=60)
         return now - timedelta(seconds=self.dice.uniform(1, late.total_seconds())), "bench "
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.stripe_sandbox import state
@@ -64,10 +64,10 @@ def load(directory: Path) -> Scene:
 
 @dataclass(frozen=True)
 class Moment:
-    """How far the sandbox's time is ahead of real time, and the last bound of a period in it."""
+    """How far the sandbox's time is ahead, and when each organization's last period ended in it."""
 
     ahead: int = 0
-    bound: int = 0
+    bounds: dict[str, int] = field(default_factory=dict)
 
     def save(self, directory: Path) -> None:
         """Let CI know."""

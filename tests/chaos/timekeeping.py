@@ -52,7 +52,7 @@ class Timekeeper:
     journal: Journal = field(init=False)
     stripe: StripeAccount = field(init=False)
     dice: random.Random = field(init=False)
-    bound: int = 0
+    bounds: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.scene.directory / "time.jsonl")
@@ -88,8 +88,7 @@ class Timekeeper:
         self._move_to(min(ends.values()) - PRE_CLOSE_LEAD)
         self._ask(_MINUTELY)
         self._work(self.dice.uniform(0, 2))
-        self.bound = max(ends.values())
-        self._move_to(self.bound + 1)
+        self._move_to(max(ends.values()) + 1, bounds=self._of_organizations(ends))
         self._work(self.dice.uniform(1, 4))
         # What is counted as private must not change while it is unknown when it is counted.
         with scene.visibility_lock(self.scene.directory, give_up=self.stopping.is_set) as is_held:
@@ -98,14 +97,15 @@ class Timekeeper:
 
     def _close(self, ends: dict[str, int]) -> None:
         self._note("closable", ends)
-        self._move_to(self.bound + CLOSE_DELAY + MINUTE)
+        end = max(ends.values())
+        self._move_to(end + CLOSE_DELAY + MINUTE)
         while not self._is_closed(ends):
             if self.stopping.is_set():
                 return
             self._ask(_MINUTELY)
             self._work(1)
             now = self.stripe.clock()["now"]
-            if now + MINUTE < self.bound + FAIR_UNTIL:
+            if now + MINUTE < end + FAIR_UNTIL:
                 self._move_to(now + MINUTE)
         self._note("closed", ends)
         final_at = self._sql(_FINAL_AT)
@@ -114,20 +114,23 @@ class Timekeeper:
         self._ask(_MINUTELY)
 
     def _note(self, kind: str, ends: dict[str, int]) -> None:
-        for organization in self.scene.organizations:
-            end = ends[organization.customer]
-            self.journal.write(kind, organization=organization.slug, end=end)
+        for organization, end in self._of_organizations(ends).items():
+            self.journal.write(kind, organization=organization, end=end)
+
+    def _of_organizations(self, ends: dict[str, int]) -> dict[str, int]:
+        return {one.slug: ends[one.customer] for one in self.scene.organizations}
 
     def _is_closed(self, ends: dict[str, int]) -> bool:
         bounds = [datetime.fromtimestamp(end, UTC) for end in ends.values()]
         return bool(self._sql(_DONE, [bounds]) == len(ends))
 
-    def _move_to(self, instant: int) -> None:
+    def _move_to(self, instant: int, *, bounds: dict[str, int] | None = None) -> None:
         """Move Stripe's clock, then ours, then CI's, so that no event is from Stripe's future."""
+        self.bounds = bounds or self.bounds
         self.stripe.move_to(instant)
         ahead = self.stripe.clock()["offset"]
         self._sql(_MOVE, [ahead])
-        Moment(ahead=ahead, bound=self.bound).save(self.scene.directory)
+        Moment(ahead=ahead, bounds=self.bounds).save(self.scene.directory)
         self.journal.write("moved", to=f"{datetime.fromtimestamp(instant, UTC):%F %T}")
 
     def _work(self, seconds: float) -> None:
