@@ -234,6 +234,7 @@ class System:
         self.kill_worker()
         # What killed workers had taken would be in their hands for hours.
         self.servers["redis"].kill()
+        self.servers["redis"].wait()
         self.mend()
         self.stripe.control("faults", {"clear": True})
         until(self.site_answers, "the site")
