@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from tests.chaos import harm, journal
 from tests.chaos.held import Database
 from tests.chaos.outsider import Outsider
@@ -94,8 +96,10 @@ class Run:
                 raise RuntimeError(f"{name} did not finish; see {self.system.directory / name}.log")
 
     def _compare(self, scene: Scene) -> Iterator[Finding]:
+        # Within the hour in which an invoice waits for its closing.
+        self._advance(self._now() + timedelta(minutes=2))
         self.tell("time goes on to the next sweep")
-        self._advance(_next_night(self.system.stripe.clock()["now"]))
+        self._advance(_next_night(self._now()))
         proof = self._proof(scene)
         yield from proof.ledger()
         yield from proof.open_periods()
@@ -105,6 +109,9 @@ class Run:
         self.tell("reconciling")
         yield self._reconciled()
         yield from self._proof(scene).closed_periods()
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.system.stripe.clock()["now"], UTC)
 
     def _advance(self, to: datetime) -> None:
         self._drain()
@@ -136,19 +143,30 @@ class Run:
 
 
 def main() -> int:
-    """Run it; return 0 where all figures agree, 1 where one differs."""
+    """Run it; return 0 where all figures agree, 1 where one differs or it could not be done."""
     options = _options()
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
-    run = Run(seconds=options.seconds, seed=options.seed)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    DIRECTORY.parent.mkdir(exist_ok=True)
+    try:
+        with FileLock(DIRECTORY.with_suffix(".lock"), timeout=0):
+            return _run(Run(seconds=options.seconds, seed=options.seed))
+    except Timeout:
+        print(f"Another run uses {DIRECTORY}; wait for its end.", file=sys.stderr)
+        return 1
+
+
+def _run(run: Run) -> int:
     try:
         findings = run.prove()
     except KeyboardInterrupt:
         print("\nStopped; nothing was proven.", file=sys.stderr)
-        return 130
+        return 128 + signal.SIGINT
     except (RuntimeError, TimeoutError) as error:
-        print(f"\nSeed {options.seed}: {error}", file=sys.stderr)
+        print(f"\nSeed {run.seed}: {error}", file=sys.stderr)
         return 1
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         run.system.close()
     return _verdict(run, findings)
 
@@ -171,10 +189,9 @@ def _verdict(run: Run, findings: list[Finding]) -> int:
     return 1
 
 
-def _next_night(now: int) -> datetime:
-    moment = datetime.fromtimestamp(now, UTC)
-    night = moment.replace(hour=3, minute=5, second=0, microsecond=0)
-    return night if night > moment else night + timedelta(days=1)
+def _next_night(now: datetime) -> datetime:
+    night = now.replace(hour=3, minute=5, second=0, microsecond=0)
+    return night if night > now else night + timedelta(days=1)
 
 
 def _options() -> argparse.Namespace:
