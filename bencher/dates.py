@@ -64,6 +64,11 @@ def span(starts: datetime, ends: datetime) -> str:
     return " ".join(day.replace(" ", "\N{NO-BREAK SPACE}") for day in days)
 
 
+def days(starts: datetime, ends: datetime) -> str:
+    """Write the days of a period in short for logs and commands, which break lines nowhere."""
+    return span(starts, ends).replace("\N{NO-BREAK SPACE}", " ")
+
+
 def day_of_month(on: date) -> str:
     """Write a UTC day in short, not to be broken: 3 Nov."""
     return f"{on.day}\N{NO-BREAK SPACE}{on:%b}"

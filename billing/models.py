@@ -357,7 +357,7 @@ class BillingPeriod(models.Model):
         ]
 
     def __str__(self) -> str:
-        return dates.span(self.starts_at, self.ends_at)
+        return dates.days(self.starts_at, self.ends_at)
 
 
 # Of the outbox: what is still to be sent, and nothing else.
@@ -622,7 +622,7 @@ class Statement(models.Model):
         indexes = [models.Index(fields=["closed_at"], name="statements_by_close")]
 
     def __str__(self) -> str:
-        return f"{self.series:,} series, {dates.span(self.starts_at, self.ends_at)}"
+        return f"{self.series:,} series, {dates.days(self.starts_at, self.ends_at)}"
 
 
 class StatementLine(models.Model):

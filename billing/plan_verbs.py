@@ -121,7 +121,7 @@ def _release(plan: Plan, asked: Asked) -> str:
 
 
 def _ends(at: datetime) -> str:
-    return f"nothing is counted from {at:%Y-%m-%d %H:%M} UTC on; it ends minutes later."
+    return f"nothing is counted from {dates.moment(at).text} on; it ends minutes later."
 
 
 def _foresee_cancellation(plan: Plan, at: datetime, _values: Mapping[str, Any]) -> str:

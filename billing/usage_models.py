@@ -50,7 +50,7 @@ class MetricsPeriod(models.Model):
         ]
 
     def __str__(self) -> str:
-        return dates.span(self.starts_at, self.ends_at)
+        return dates.days(self.starts_at, self.ends_at)
 
 
 class RunnerMinutes(models.Model):

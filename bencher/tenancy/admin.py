@@ -18,7 +18,7 @@ from bencher import clock
 from bencher.read_only_admin import LongListAdmin, ReadOnlyAdmin
 from bencher.reasoned_action import action
 from bencher.tenancy import impersonating, lost_factor, second_factor, slugs
-from bencher.tenancy.forms import UserCreateForm, UserUpdateForm
+from bencher.tenancy.forms import PasswordForm, UserCreateForm, UserUpdateForm
 from bencher.tenancy.models import Invitation, Membership, Organization, User, UserKey
 
 _SAFE = frozenset({HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS})
@@ -83,6 +83,7 @@ class UserAdmin(_OfSuperusers, LongListAdmin, _UserAdmin):
     """People, who sign in with an e-mail address."""
 
     add_form = UserCreateForm
+    change_password_form = PasswordForm
     form = UserUpdateForm
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser")
@@ -189,6 +190,9 @@ class MembershipAdmin(_OfSuperusers, LongListAdmin):
     search_fields = ("user__email", "organization__slug", "organization__uuid")
     autocomplete_fields = ("user", "organization")
     readonly_fields = ("created_at", "modified_at")
+
+    class Media:
+        js = ("admin-autocomplete.js",)
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         """Add what the form does not ask for."""

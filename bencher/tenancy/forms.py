@@ -1,16 +1,15 @@
 """Forms with which staff add and change users, who have an e-mail address and no username."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django import forms
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.forms import (
+    AdminPasswordChangeForm,
+    AdminUserCreationForm,
+    UserChangeForm,
+)
 
 from bencher.tenancy.models import User
-
-if TYPE_CHECKING:
-    _CreateForm, _ChangeForm = AdminUserCreationForm[User], UserChangeForm[User]
-else:  # Only the type checker knows them as generic.
-    _CreateForm, _ChangeForm = AdminUserCreationForm, UserChangeForm
 
 
 class _EmailInLowerCase:
@@ -23,22 +22,28 @@ class _EmailInLowerCase:
         return self.cleaned_data["email"].lower()
 
 
-class UserCreateForm(_EmailInLowerCase, AdminUserCreationForm):  # type: ignore[type-arg]
+class _Passwordless:
+    """Says what it means to have no password; Django's words speak of LDAP, which is not here."""
+
+    fields: dict[str, forms.Field]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choice = self.fields["usable_password"]
+        choice.label = "Sign in with a password"
+        choice.help_text = "Otherwise they set one themselves, by a link that is mailed to them."
+
+
+class UserCreateForm(_Passwordless, _EmailInLowerCase, AdminUserCreationForm):  # type: ignore[type-arg]
     """Staff add a user."""
 
     class Meta:
         model = User
         fields = ("email", "name")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # Django's speaks of LDAP, which there is none of.
-        self.fields["usable_password"].label = "Password"
-        self.fields[
-            "usable_password"
-        ].help_text = (
-            "Without one they sign in once they have set one by a link that is mailed to them."
-        )
+
+class PasswordForm(_Passwordless, AdminPasswordChangeForm):  # type: ignore[type-arg]
+    """Staff set the password of a user."""
 
 
 class UserUpdateForm(_EmailInLowerCase, UserChangeForm):  # type: ignore[type-arg]

@@ -16,6 +16,7 @@ from billing.models import (
     Drift,
     FlatFeeProof,
     MeterEvent,
+    Plan,
     ScheduledRun,
     Statement,
     WebhookReceipt,
@@ -205,3 +206,46 @@ class TestRoles:
         erin.refresh_from_db()
         assert erin.is_staff
         assert [group.name for group in erin.groups.all()] == ["viewer"]
+
+
+class TestAsking:
+    def ask(self, desk: Client, row: models.Model, act: str, **more: str) -> BeautifulSoup:
+        data = {"action": act, "_selected_action": str(row.pk), **more}
+        return soup(desk.post(reverse(f"admin:billing_{row._meta.model_name}_changelist"), data))
+
+    def test_begins_with_what_it_means(self, desk: Client) -> None:
+        page = self.ask(desk, Plan.objects.get(), "freeze")
+
+        content = [tag for tag in page.select("#content > *") if tag.name != "h1"]
+        assert content[0]["class"] == ["consequence"]
+
+    def test_leads_back_to_where_it_was_asked(self, desk: Client) -> None:
+        plan = Plan.objects.get()
+        lists, row = (
+            reverse("admin:billing_plan_changelist"),
+            reverse("admin:billing_plan_change", args=[plan.pk]),
+        )
+
+        for more, back in (({}, lists), ({"from_page": "1"}, row)):
+            page = self.ask(desk, plan, "compare", **more)
+            (leave,) = [a["href"] for a in page.select("form a") if words(a) == "Leave it"]
+            assert leave == back
+
+    def test_asks_for_no_reason_where_nothing_can_be_done(self, desk: Client) -> None:
+        plan = Plan.objects.get()
+
+        assert self.ask(desk, plan, "release").select("input[name=reason]") == []
+        assert self.ask(desk, plan, "go_on").select("input[name=reason]")
+
+
+class TestPasswords:
+    def test_are_explained_by_what_there_is_here(self, desk: Client, staff: User) -> None:
+        pages = (
+            reverse("admin:tenancy_user_add"),
+            reverse("admin:auth_user_password_change", args=[staff.pk]),
+        )
+
+        for page in pages:
+            said = words(soup(desk.get(page)).select_one("#content-main"))
+            assert "by a link that is mailed to them" in said
+            assert "LDAP" not in said

@@ -52,6 +52,7 @@ class Inspector:
     page: Page
     site: str
     runs_axe: bool
+    total_bytes: int = TOTAL_BYTES
     faults: list[str] = field(default_factory=list)
     _loaded: list[Response] = field(default_factory=list)
 
@@ -91,7 +92,7 @@ class Inspector:
         page = sizes.get(self.page.url.partition("#")[0], 0)
         if page > PAGE_BYTES:
             self.faults.append(f"{where}: a page of {page} bytes")
-        if (total := sum(sizes.values())) > TOTAL_BYTES:
+        if (total := sum(sizes.values())) > self.total_bytes:
             self.faults.append(f"{where}: {total} bytes with all that it loads")
 
     def _on_site(self, address: str) -> bool:

@@ -5,19 +5,15 @@ from pathlib import Path
 
 import pytest
 from allauth.mfa.models import Authenticator
-from django.conf import settings
-from django.contrib.sessions.backends.db import SessionStore
 from django.urls import reverse
 
 from bencher.tenancy.models import User
-from billing.models import Plan
-from tests.browser import autumn, looks, pictures
+from tests.browser import autumn, looks, pictures, staff
 from tests.browser.conftest import Visit, one_at_a_time
 from tests.browser.looks import WIDE, Look, Scheme
 from tests.browser.pages import addresses, sign_in
 from tests.browser.visitors import Visitor
 from tests.scenario.conftest import Customer
-from tests.staffing import show_factor
 
 pytestmark = one_at_a_time
 
@@ -34,6 +30,7 @@ PICTURES = {
     "invoices": "invoices",
     "alerts": "alerts",
 }
+STAFF_PICTURES = ("front", "plans", "plan")
 
 
 @pytest.mark.skipif("SCREENS" not in os.environ, reason="Pictures are taken by `make screens`.")
@@ -52,31 +49,10 @@ def test_take_screens(acme: Customer, visit: Visit) -> None:
                     take(visitor, address, name=PICTURES[page], scheme=scheme)
             what_if = reverse("what-if", args=[acme.slug])
             take(visitor, f"{what_if}?add=140", name="what-if", scheme=scheme)
-            leader.update(is_staff=True, is_superuser=True)
-            show_factor(session_of(visitor), leader.get())
-            for name, address in of_staff(acme.slug).items():
-                take(visitor, address, name=f"admin-{name}", scheme=scheme)
-
-
-def of_staff(slug: str) -> dict[str, str]:
-    """Return the addresses of the staff's pages that are shown, by name."""
-    plan = Plan.objects.get(organization__slug=slug)
-    return {
-        "front": reverse("admin:index"),
-        "plans": reverse("admin:billing_plan_changelist"),
-        "plan": reverse("admin:billing_plan_change", args=[plan.pk]),
-    }
-
-
-def session_of(visitor: Visitor) -> SessionStore:
-    """Return the session of a browser."""
-    name = settings.SESSION_COOKIE_NAME
-    (key,) = (
-        cookie.get("value")
-        for cookie in visitor.page.context.cookies()
-        if cookie.get("name") == name
-    )
-    return SessionStore(key)
+            staff.become(visitor, leader.get())
+            for name, address in staff.addresses(acme.slug).items():
+                if name in STAFF_PICTURES:
+                    take(visitor, address, name=f"admin-{name}", scheme=scheme)
 
 
 def take(visitor: Visitor, address: str, *, name: str, scheme: Scheme) -> None:

@@ -263,7 +263,7 @@ class TestEveryAct:
         shown = acting.show(desk, row, case.action, **case.values)
 
         assert everything(world) == before
-        assert shown.effects == [case.effect.format(period=world.period)]
+        assert shown.effects == [case.effect.format(period="26 Nov – 26 Dec 2026")]
 
         said = acting.act(desk, row, case.action, **case.values)
 
