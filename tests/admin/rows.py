@@ -170,7 +170,11 @@ def _make_billing(organization: Organization, leader: User, number: int, *, now:
         organization=organization, unit="series", limit=100, set_by=leader, set_at=now
     )
     Notice.objects.create(
-        organization=organization, kind="payment-failed", about="past_due", noticed_at=now
+        organization=organization,
+        kind="payment-failed",
+        about="past_due",
+        figures={"status": "past_due"},
+        noticed_at=now,
     )
     Checkout.objects.create(
         organization=organization,

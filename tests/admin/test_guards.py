@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib import admin
@@ -13,8 +14,10 @@ from bencher import roles
 from bencher.read_only_admin import LongListAdmin
 from bencher.tenancy.models import User
 from billing.models import Freeze, Plan
+from tests import factories
 from tests.admin.rows import NOW, make_world
 from tests.admin.test_every_model import name
+from tests.admin.test_roles import staff_addresses, stored
 from tests.pages.reading import soup, words
 from tests.staffing import desk_of, make_staff
 
@@ -219,3 +222,73 @@ class TestForgedPosts:
         hidden = page.select_one("input[name=action]")
         assert hidden is not None
         assert hidden["value"] == "freeze"
+
+
+class TestEveryAddress:
+    """Of the staff's site, asked for in every way by those who may not."""
+
+    @pytest.fixture
+    def pages(self, db: None) -> list[str]:
+        """Return every address, and of Stripe's mirror those of one kind of object."""
+        make_world(1, now=NOW)
+        return [
+            page
+            for page in staff_addresses()
+            if "/djstripe/" not in page or page.startswith(ENDPOINTS)
+        ]
+
+    @pytest.mark.parametrize("who", ["nobody", "a leader"])
+    def test_is_closed_to_those_who_are_no_staff(self, pages: list[str], who: str) -> None:
+        client = Client()
+        if who == "a leader":
+            client.force_login(User.objects.get(email="leader1@example.com"))
+        before = stored()
+
+        for page in pages:
+            for method in ("get", "post", "delete"):
+                answer = getattr(client, method)(page)
+                assert answer.status_code == 302, (method, page)
+                assert answer["Location"].startswith("/admin/login/?next="), (method, page)
+
+        assert len(pages) > 150
+        assert stored() == before
+
+    def test_lets_billing_change_nothing_but_by_its_verbs(self, pages: list[str]) -> None:
+        desk = desk_of(make_staff("bill", role=roles.BILLING))
+        row = User.objects.get(email="leader1@example.com").pk
+        before = stored()
+
+        for page in pages:
+            answer = desk.post(page, {"post": "yes", "name": "x", "_save": "Save"})
+            assert answer.status_code in {200, 302, 403, 405}, page
+        for action in ("remove_second_factor", "delete_selected"):
+            desk.post(
+                "/admin/tenancy/user/",
+                {"action": action, "_selected_action": row, "step": "act", "reason": "so"},
+            )
+
+        assert stored() == before
+
+    def test_is_kept_by_no_cache_and_shown_in_no_frame(self, desk: Client) -> None:
+        make_world(1, now=NOW)
+        rows = [f"{PLANS}{Plan.objects.get().pk}/{page}/" for page in ("change", "history")]
+
+        for page in ("/admin/", "/admin/tiles/", PLANS, f"{PLANS}export/", *rows):
+            answer = desk.get(page)
+            assert "no-store" in answer["Cache-Control"], page
+            assert "private" in answer["Cache-Control"], page
+            assert answer["X-Frame-Options"] == "DENY", page
+            assert "frame-ancestors 'none'" in answer["Content-Security-Policy"], page
+
+    @pytest.mark.parametrize(
+        "next_", ["//evil.example", "https://evil.example/", "/\\evil.example"]
+    )
+    def test_leads_nowhere_else(self, desk: Client, next_: str) -> None:
+        asked = {"next": next_}
+
+        assert desk.get("/admin/login/", asked)["Location"] == "/admin/"
+        page = desk.post(f"/account/confirm/?{urlencode(asked)}", {"password": factories.PASSWORD})
+        assert "evil" not in page["Location"]
+        assert "evil" not in desk.post(f"/admin/logout/?{urlencode(asked)}").headers.get(
+            "Location", ""
+        )

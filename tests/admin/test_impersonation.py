@@ -44,22 +44,27 @@ def bill() -> User:
 def seen(bill: User, acme: Organization, alice: User) -> Client:
     """Return the browser of billing, which sees the site as Alice does."""
     client = desk_of(bill)
-    shown = acting.show(client, alice, "impersonate")
+    see_as(client, alice)
+    return client
+
+
+def see_as(client: Client, user: User) -> None:
+    """Begin to see the site as somebody does."""
+    shown = acting.show(client, user, "impersonate")
     assert shown.effects == [
-        "You see the site as alice@example.com does, and can change nothing until you stop."
+        f"You see the site as {user.email} does, and can change nothing until you stop."
     ]
     answer = client.post(
         USERS,
         {
             "action": "impersonate",
-            "_selected_action": alice.pk,
+            "_selected_action": user.pk,
             "step": "act",
             "reason": "ticket 7",
             "shown": str(shown.page.select_one("input[name=shown]")["value"]),  # type: ignore[index]
         },
     )
     assert answer["Location"] == "/organizations/"
-    return client
 
 
 class TestBeginning:
