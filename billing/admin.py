@@ -6,12 +6,16 @@ is a named action with a reason.
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.db.models import Field, OuterRef, QuerySet, Subquery
+from django.core.exceptions import PermissionDenied
+from django.db.models import Field, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from bencher import clock, dates, staff_site
@@ -19,6 +23,7 @@ from bencher.emptiness_filter import IsNoted
 from bencher.read_only_admin import ReadOnlyAdmin, ReadOnlyInline
 from billing import (
     admin_filters,
+    drift_rows,
     event_verbs,
     mirror_admin,  # noqa: F401 - registers itself
     money,
@@ -93,6 +98,7 @@ class PlanAdmin(ReadOnlyAdmin):
         *OF_ORGANIZATION,
         "stripe_subscription_id",
         "periods__verification__stripe_invoice_id",
+        "periods__statement__settlements__stripe_invoice_id",
     )
     actions = plan_verbs.ALL
     change_form_template = "admin/billing/plan/change_form.html"
@@ -113,11 +119,25 @@ class PlanAdmin(ReadOnlyAdmin):
         shown = {"panel": panel, "subtitle": f"{plan.organization}: {plan}"}
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
+    def get_urls(self) -> list[URLPattern]:
+        """Add the search of the front page."""
+        find = self.admin_site.admin_view(self.find)
+        return [path("find/", find, name="billing_plan_find"), *super().get_urls()]
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        """Lead to the one plan that is searched for, or to the list of those that may be meant."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        text = request.GET.get("q", "")
+        found, _ = self.get_search_results(request, Plan.objects.all(), text)
+        meant = list(found.values_list("pk", flat=True)[:2]) if text.strip() else []
+        if len(meant) == 1:
+            return redirect("admin:billing_plan_change", meant[0])
+        return redirect(f"{reverse('admin:billing_plan_changelist')}?{urlencode({'q': text})}")
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Plan]:
-        """Note which organizations have figures that differ."""
-        unresolved = Drift.objects.filter(
-            organization=OuterRef("organization"), resolved_at=None
-        ).order_by("-found_at")
+        """Note which plans have figures that differ."""
+        unresolved = drift_rows.unresolved_of_plans().order_by("-found_at", "-pk")
         plans: QuerySet[Plan] = super().get_queryset(request)
         return plans.annotate(drifting=Subquery(unresolved.values("reason")[:1]))
 
@@ -166,6 +186,12 @@ class PlanAdmin(ReadOnlyAdmin):
             plan.organization_id,
             Drift.Reason(reason).label,
         )
+
+
+def _report(uuid: UUID) -> str:
+    # Of reports only their UUIDs are known here.
+    address = reverse("admin:ingest_report_changelist")
+    return format_html('<a href="{}?q={}">{}</a>', address, uuid, uuid)
 
 
 def _cell(plan: Plan, show: Callable[[PlanOverview], str | None]) -> str:
@@ -298,12 +324,24 @@ class StatementLineAdmin(ReadOnlyAdmin):
         "measure_name",
         "billed",
         "first_seen_at",
+        "first_report",
         "last_seen_at",
+        "last_report",
     )
     list_filter = ("billed",)
     search_fields = ("statement__uuid", "statement__organization__slug")
     linked_by = ("statement",)
     sortable_by = ()
+
+    @admin.display(description="first report")
+    def first_report(self, line: StatementLine) -> str:
+        """Link to the report that made it active."""
+        return _report(line.first_report_uuid)
+
+    @admin.display(description="last report")
+    def last_report(self, line: StatementLine) -> str:
+        """Link to the last report of the period that has it."""
+        return _report(line.last_report_uuid)
 
 
 @admin.register(Settlement)

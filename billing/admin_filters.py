@@ -12,12 +12,11 @@ from django.db.models.functions import Cast
 from django.http import HttpRequest
 
 from bencher import clock
-from billing import gauges
+from billing import drift_rows, gauges
 from billing.models import (
     METERED_STATUSES,
     TO_SEND,
     BillingPeriod,
-    Drift,
     Freeze,
     Level,
     MeterEvent,
@@ -67,13 +66,16 @@ def _is_over_first_band(now: datetime) -> Q:
     over = BillingPeriod.objects.filter(
         plan=OuterRef("pk"), starts_at__lte=now, ends_at__gt=now
     ).annotate(last=Subquery(last.values("value")[:1]))
-    return Q(Exists(over.filter(last__gt=Cast(KT("tiers__0__up_to"), BigIntegerField()))))
+    is_over = Exists(over.filter(last__gt=Cast(KT("tiers__0__up_to"), BigIntegerField())))
+    return Q(is_over, ended_at=None, level=Level.PRO)
 
 
 def _not_posted_for(hours: int) -> Condition:
     def condition(now: datetime) -> Q:
         posted = MeterEvent.objects.filter(
-            organization=OuterRef("organization"), counted_at__gt=now - timedelta(hours=hours)
+            organization=OuterRef("organization"),
+            meter=MeterEvent.Meter.ACTIVE_SERIES,
+            counted_at__gt=now - timedelta(hours=hours),
         )
         metered = Q(ended_at=None, level=Level.PRO, status__in=METERED_STATUSES)
         return metered & ~Q(Exists(posted))
@@ -96,7 +98,7 @@ def _of_type(beginning: str) -> Condition:
 
 
 _OWN = {"organization": OuterRef("organization")}
-_EXISTS_DRIFT = Q(Exists(Drift.objects.filter(resolved_at=None, **_OWN)))
+_EXISTS_DRIFT = Q(Exists(drift_rows.unresolved_of_plans()))
 _EXISTS_FREEZE = Q(Exists(Freeze.objects.filter(ended_at=None, **_OWN)))
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db.models import OuterRef, Q, QuerySet
+
 from billing.drift import Difference
 from billing.models import BillingPeriod, Drift, MeterEvent, MetricsPeriod
 
@@ -54,6 +56,13 @@ def store(
         "figures differ",
         extra={"period": period.pk, "meter": meter.value, "reason": found["reason"]},
     )
+
+
+def unresolved_of_plans() -> QuerySet[Drift]:
+    """Return what differs of the plan of an outer query: of its own periods, of either kind."""
+    own = Q(period__plan=OuterRef("pk")) | Q(metrics_period__plan=OuterRef("pk"))
+    # The organization is what drifts have an index by.
+    return Drift.objects.filter(own, organization=OuterRef("organization"), resolved_at=None)
 
 
 def _field(kind: type[BillingPeriod | MetricsPeriod]) -> str:

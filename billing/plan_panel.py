@@ -1,11 +1,13 @@
 """What the staff's page of a plan shows: ours beside Stripe's, its periods, its timeline."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Now
 from django.urls import reverse
 from djstripe.models import Subscription
 
@@ -55,6 +57,7 @@ class PeriodRow:
     delivered: str
     at_stripe: str
     statement: str
+    lines_address: str
     amount: str
     invoice: str
     invoice_address: str
@@ -67,6 +70,9 @@ class Panel:
     """Everything above the fields of a plan."""
 
     frozen: str
+    # Since when both sides are known to be so.
+    known_at: str
+    told: str
     compared: list[Compared]
     links: list[Link]
     periods: list[PeriodRow]
@@ -82,10 +88,13 @@ def of(plan: Plan, *, now: datetime, before: Place | None) -> Panel:
     periods = _periods(plan)
     current = plan.periods.filter(starts_at__lte=now, ends_at__gt=now).first()
     page = timeline.of(plan, now=now, before=before)
+    mirror = _mirror(plan)
     projects = _projects(current)
     return Panel(
         frozen=_frozen(plan),
-        compared=_compared(plan, current, customer),
+        known_at=dates.moment(plan.synced_at).text,
+        told=f"{dates.lasting(mirror.age)} ago" if mirror else "",
+        compared=_compared(plan, current, customer, mirror.stripe_data if mirror else {}),
         links=_links(plan, customer),
         periods=periods,
         projects=projects,
@@ -98,9 +107,12 @@ def of(plan: Plan, *, now: datetime, before: Place | None) -> Panel:
 def place(query: dict[str, str]) -> Place | None:
     """Return where a page of the timeline begins, from its address; the newest for nonsense."""
     try:
-        return Place(datetime.fromisoformat(query["at"]), query["kind"], int(query["id"]))
-    except (KeyError, ValueError):
+        at = datetime.fromisoformat(query["at"])
+        # One at the end of time may lie outside of it in UTC.
+        place = Place(at.astimezone(UTC), query["kind"], int(query["id"]))
+    except (KeyError, ValueError, OverflowError):
         return None
+    return place if place.kind in timeline.kinds() else None
 
 
 def _address(ends_at: Place | None) -> str:
@@ -117,11 +129,19 @@ def _frozen(plan: Plan) -> str:
     return f"Billing is frozen since {dates.moment(freeze.begun_at).text}: {freeze.reason}"
 
 
+def _mirror(plan: Plan) -> Any:
+    """Return the subscription as dj-stripe has it, with its `age`; None where it has none."""
+    # It notes the real instant, so that its age is told by the real clock too.
+    told = Subscription.objects.annotate(age=Now() - F("djstripe_updated"))
+    return told.filter(id=plan.stripe_subscription_id).first()
+
+
 def _compared(
-    plan: Plan, current: BillingPeriod | None, customer: BillingCustomer | None
+    plan: Plan,
+    current: BillingPeriod | None,
+    customer: BillingCustomer | None,
+    theirs: dict[str, Any],
 ) -> list[Compared]:
-    mirror = Subscription.objects.filter(id=plan.stripe_subscription_id).first()
-    theirs: dict[str, Any] = mirror.stripe_data if mirror else {}
     item = _item(theirs, plan.stripe_item_id)
     return [
         Compared("Status", plan.status, theirs.get("status") or NOTHING),
@@ -253,6 +273,7 @@ def _period(row: dict[str, Any]) -> PeriodRow:
         delivered=_count(row["delivered"]),
         at_stripe=_count(row["held"]),
         statement=_count(row["series"]),
+        lines_address=_lines(row["statement_id"]),
         amount=NOTHING if row["cents"] is None else money.written(row["cents"], row["currency"]),
         invoice=_invoice(row),
         invoice_address=stripe_places.dashboard(row["invoice_id"] or ""),
@@ -271,6 +292,12 @@ def _statement_or_period(statement_id: int | None, period_id: int) -> str:
     if statement_id is None:
         return reverse("admin:billing_billingperiod_change", args=[period_id])
     return reverse("admin:billing_statement_change", args=[statement_id])
+
+
+def _lines(statement_id: int | None) -> str:
+    if statement_id is None:
+        return ""
+    return f"{reverse('admin:billing_statementline_changelist')}?statement={statement_id}"
 
 
 def _count(value: int | None) -> str:

@@ -57,6 +57,8 @@ class Front:
     groups: list[Group]
     attention: int
     read_at: str
+    # Where a plan is searched for; empty for who may not view plans.
+    find: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,7 +371,8 @@ def front(*, may_view: MayView, now: datetime) -> Front:
         if tiles and read
     ]
     tones = [tile.tone for group in groups for tile in group.tiles]
-    return Front(groups, tones.count(Tone.ATTENTION), dates.moment(now).text)
+    find = reverse("admin:billing_plan_find") if may_view("billing.view_plan") else ""
+    return Front(groups, tones.count(Tone.ATTENTION), dates.moment(now).text, find)
 
 
 def _read(*, now: datetime) -> _Read:

@@ -81,7 +81,7 @@ _BRANCHES = (
         "event",
         "counted_at",
         "'meter', meter, 'value', value, 'reason', reason, 'sent_at', sent_at,"
-        " 'rejected_at', rejected_at, 'superseded_at', superseded_at,"
+        " 'rejected_at', rejected_at, 'expired_at', expired_at, 'superseded_at', superseded_at,"
         " 'undecided_at', undecided_at, 'held_at', held_at, 'attempts', attempts, 'answer', answer",
         "billing_meterevent WHERE organization_id = %(organization)s",
     ),
@@ -176,7 +176,8 @@ _BRANCHES = (
     _Branch(
         "release",
         "released_at",
-        f"'reason', reason, 'price', new_price_id, 'by', {_WHO.format('released_by_id')}",
+        "'reason', reason, 'price', new_price_id, 'held_why', held_why,"
+        f" 'by', {_WHO.format('released_by_id')}",
         "billing_release WHERE plan_id = %(plan)s",
     ),
     _Branch(
@@ -186,7 +187,8 @@ _BRANCHES = (
         f" 'by', {_WHO.format('proposed_by_id')}",
         "billing_correction correction"
         " JOIN billing_statement statement ON statement.id = statement_id"
-        " WHERE statement.organization_id = %(organization)s",
+        " JOIN billing_billingperiod period ON period.id = statement.period_id"
+        " WHERE period.plan_id = %(plan)s",
         id="correction.id",
     ),
     _Branch(
@@ -196,7 +198,8 @@ _BRANCHES = (
         "billing_correctiondecision"
         " JOIN billing_correction correction ON correction.id = correction_id"
         " JOIN billing_statement statement ON statement.id = statement_id"
-        " WHERE statement.organization_id = %(organization)s",
+        " JOIN billing_billingperiod period ON period.id = statement.period_id"
+        " WHERE period.plan_id = %(plan)s",
         id="correction_id",
     ),
     _Branch(

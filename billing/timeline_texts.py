@@ -83,7 +83,11 @@ def _delivery(facts: Facts) -> tuple[str, Tone]:
     tried = f"tried {counted(facts['attempts'], 'time')}" if facts["attempts"] else "not tried yet"
     states = {
         "sent_at": (f"delivered to Stripe at {_or_nothing(facts['sent_at'])}", Tone.GOOD),
-        "rejected_at": (f"rejected by Stripe: {said or 'too old'}", Tone.ATTENTION),
+        "expired_at": (
+            "expired: Stripe takes nothing so old, and it is not billed",
+            Tone.ATTENTION,
+        ),
+        "rejected_at": (f"rejected by Stripe: {said or 'without a word'}", Tone.ATTENTION),
         "superseded_at": ("superseded by a newer value", Tone.NEUTRAL),
         "undecided_at": ("nobody knows whether Stripe has it", Tone.ATTENTION),
         "held_at": ("held back by staff", Tone.ATTENTION),
@@ -193,7 +197,9 @@ _SAY: dict[str, Callable[[Facts], _Said]] = {
         f"Checkout {facts['state']}, {'with' if facts['trial'] else 'without'} a trial", _by(facts)
     ),
     "project": lambda facts: _Said(
-        f"Project {facts['project']} {facts['kind'].replace('_', ' ')}", _by(facts)
+        f"Project {facts['project']} {facts['kind'].replace('_', ' ')}",
+        # Reports make projects on the fly.
+        f"by {facts['by'] or 'a report, or somebody who is gone'}",
     ),
     "cancellation": lambda facts: _Said(
         f"Canceled at once, as of {_moment(facts['ends_at'])}", f"{_by(facts)}: {facts['reason']}"
@@ -203,7 +209,8 @@ _SAY: dict[str, Callable[[Facts], _Said]] = {
     ),
     "thaw": lambda facts: _Said("Billing goes on", f"{_by(facts)}: {facts['reason']}"),
     "release": lambda facts: _Said(
-        f"Released to price {facts['price']}", f"{_by(facts)}: {facts['reason']}"
+        f"Released to price {facts['price']}",
+        f"{_by(facts)}: {facts['reason']} It was held: {facts['held_why']}",
     ),
     "correction": lambda facts: _Said(
         f"Correction proposed: {facts['before']:,} to {facts['series']:,} series",

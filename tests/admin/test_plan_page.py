@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -15,11 +17,16 @@ from pytest_django import DjangoAssertNumQueries
 from bencher import auditing
 from bencher.models import Change
 from bencher.tenancy.models import Role, User
-from billing import timeline, timeline_texts
-from billing.models import MeterEvent, Plan, Status, Verification, WebhookReceipt
+from billing import correcting, timeline, timeline_texts
+from billing.models import MeterEvent, Plan, StatementLine, Status, Verification, WebhookReceipt
+from ingest.models import Report
+from series.models import Project, ProjectChange, Visibility
+from tests import factories
 from tests.admin.rows import NOW, make_world
+from tests.factories import DEC, NOV
 from tests.pages import accounts
 from tests.pages.reading import soup, words
+from tests.staffing import desk_of
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -51,6 +58,25 @@ def address(plan: Plan) -> str:
     return f"/admin/billing/plan/{plan.pk}/change/"
 
 
+def make_equal_instants(plan: Plan) -> None:
+    """Let much have happened at the very same instants, of one kind and of several."""
+    period = plan.periods.latest("starts_at")
+    for at in (NOW - HOUR, NOW - 2 * HOUR):
+        for number in range(4):
+            WebhookReceipt.objects.create(
+                event_id=f"evt_{at:%H}_{number}",
+                type="invoice.paid",
+                object_id="in_1",
+                subject_id=plan.stripe_subscription_id,
+                received_at=at,
+            )
+            event = accounts.make_event(period, number, at=at - number * MINUTE - MINUTE)
+            MeterEvent.objects.filter(pk=event.pk).update(counted_at=at)
+        plan.organization.freezes.create(
+            reason="so", begun_at=at, ended_at=at, ended_why="answered"
+        )
+
+
 class TestTimeline:
     def test_has_something_of_every_kind(self, plan: Plan) -> None:
         page = timeline.of(plan, now=NOW, limit=1000)
@@ -64,21 +90,53 @@ class TestTimeline:
         with django_assert_num_queries(1):
             page = timeline.of(plan, now=NOW, limit=1000)
 
-        instants = [moment.at for moment in page.moments]
-        assert instants == sorted(instants, reverse=True)
+        places = [(moment.at, moment.kind, moment.id) for moment in page.moments]
+        assert places == sorted(places, reverse=True)
 
-    @pytest.mark.parametrize("limit", [1, 3, 7])
+    @pytest.mark.parametrize("limit", [1, 2, 3, 7])
     def test_pages_leave_nothing_out_and_repeat_nothing(self, plan: Plan, limit: int) -> None:
+        make_equal_instants(plan)
         whole = timeline.of(plan, now=NOW, limit=1000).moments
         found, before = [], None
-        while True:
+        for number in range(len(whole) // limit + 2):
             page = timeline.of(plan, now=NOW, before=before, limit=limit)
+            assert len(page.moments) == min(limit, len(whole) - number * limit)
             found += page.moments
             before = page.ends_at
             if before is None:
                 break
 
         assert found == whole
+
+    def test_a_page_that_holds_all_of_it_is_the_last(self, plan: Plan) -> None:
+        number = len(timeline.of(plan, now=NOW, limit=1000).moments)
+
+        assert timeline.of(plan, now=NOW, limit=number).ends_at is None
+        assert timeline.of(plan, now=NOW, limit=number - 1).ends_at is not None
+
+    def test_has_nothing_that_is_still_to_come(self, plan: Plan) -> None:
+        factories.make_period(plan, starts_at=DEC, ends_at=DEC + timedelta(days=31))
+
+        moments = timeline.of(plan, now=NOW, limit=1000).moments
+
+        assert max(moment.at for moment in moments if moment.kind == "period") == NOV
+
+    def test_tells_corrections_of_its_own_statements(self, plan: Plan) -> None:
+        """An organization's next plan has its own."""
+        leader = plan.organization.memberships.get().user
+        other = factories.make_plan(plan.organization)
+        statement = accounts.make_statement(
+            other, starts_at=DEC, ends_at=DEC + timedelta(days=9), series=3, amount_cents=10000
+        )
+        correction = correcting.propose(statement, series=2, why="so", by=leader, now=NOW)
+        correcting.decline(correction, by=leader, now=NOW)
+
+        def told(of: Plan) -> list[int]:
+            moments = timeline.of(of, now=NOW, limit=1000).moments
+            return [one.id for one in moments if one.kind in ("correction", "decision")]
+
+        assert told(other) == [correction.pk] * 2
+        assert correction.pk not in told(plan)
 
     def test_tells_nothing_of_other_organizations(self, plan: Plan) -> None:
         before = timeline.of(plan, now=NOW, limit=1000)
@@ -142,6 +200,48 @@ class TestTimeline:
 
         assert said == ["rejected by Stripe: No such customer"]
 
+    @pytest.mark.parametrize(
+        ("changes", "says"),
+        [
+            ({}, "waits to be sent, not tried yet"),
+            (
+                {"attempts": 2, "answer": {"message": "No answer"}},
+                "waits to be sent, tried 2 times. Stripe said: No answer",
+            ),
+            ({"sent_at": NOW}, "delivered to Stripe at 18 November 2026, 00:00:00 UTC"),
+            ({"rejected_at": NOW}, "rejected by Stripe: without a word"),
+            (
+                {"rejected_at": NOW, "expired_at": NOW, "answer": {"message": "No answer"}},
+                "expired: Stripe takes nothing so old, and it is not billed",
+            ),
+            ({"superseded_at": NOW}, "superseded by a newer value"),
+            ({"held_at": NOW}, "held back by staff"),
+            ({"held_at": NOW, "sent_at": NOW}, "delivered to Stripe at 18 November 2026,"),
+        ],
+    )
+    def test_tells_how_far_a_value_came(
+        self, plan: Plan, changes: dict[str, Any], says: str
+    ) -> None:
+        MeterEvent.objects.update(**changes)
+
+        (said,) = _told(plan, "event")
+
+        assert said.detail.startswith(says)
+
+    def test_tells_who_is_gone_from_who_never_was(self, plan: Plan) -> None:
+        plan.organization.freezes.update(begun_by=None)
+        ProjectChange.objects.update(by=None)
+
+        assert _told(plan, "freeze")[0].detail == "by somebody who is gone: a question"
+        assert {one.detail for one in _told(plan, "project")} == {
+            "by a report, or somebody who is gone"
+        }
+
+    def test_tells_why_a_released_plan_was_held(self, plan: Plan) -> None:
+        (said,) = _told(plan, "release")
+
+        assert said.detail.endswith("new price It was held: changed")
+
 
 def _told(plan: Plan, kind: str) -> list[timeline_texts.Entry]:
     moments = timeline.of(plan, now=NOW, limit=1000).moments
@@ -194,6 +294,96 @@ class TestPage:
         assert rows[3][0] == "Price"
         assert rows[3][2] == "–"
 
+    def test_says_as_of_when_and_where_to_ask_now(self, desk: Client, plan: Plan) -> None:
+        said = words(_section(soup(desk.get(address(plan))), "compared"))
+        assert "Here as of 1 November 2026, 00:00:00 UTC; Stripe has told us nothing yet" in said
+
+        Subscription.objects.create(
+            id=plan.stripe_subscription_id,
+            livemode=False,
+            customer=Customer.objects.create(id="cus_other", livemode=False, stripe_data={}),
+            stripe_data={"status": "active", "customer": "cus_other", "items": {"data": []}},
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE djstripe_subscription SET djstripe_updated ="
+                " statement_timestamp() - interval '3 hours 10 minutes'"
+            )
+        section = _section(soup(desk.get(address(plan))), "compared")
+
+        assert "Stripe's as it told us last, 3 hours ago." in words(section)
+        form = section.select_one("form")
+        assert form is not None
+        posted = {str(one["name"]): str(one.get("value", "")) for one in form.select("[name]")}
+        asked = soup(desk.post(str(form["action"]), posted))
+        assert words(asked.select_one("h1")) == "Compare with Stripe"
+
+    def test_is_two_clicks_from_the_front_page_and_two_from_the_proof(
+        self, desk: Client, plan: Plan
+    ) -> None:
+        report = Report.objects.get()
+        StatementLine.objects.create(
+            **{
+                field.name: getattr(StatementLine.objects.get(), field.name)
+                for field in StatementLine._meta.fields
+                if field.name not in ("id", "benchmark_uuid", "first_report_uuid")
+            },
+            benchmark_uuid=uuid4(),
+            first_report_uuid=report.uuid,
+        )
+        front = soup(desk.get("/admin/")).select_one("form[role=search]")
+        assert front is not None
+
+        page = desk.get(str(front["action"]), {"q": "org-1"}, follow=True)
+        assert page.redirect_chain == [(address(plan), 302)]
+        october = _section(soup(page), "periods").select("tbody tr")[1]
+        lines = soup(desk.get(str(october.select("td a")[0]["href"])))
+        assert len(lines.select("#result_list tbody tr")) == 2
+        (link,) = (link for link in lines.select("a") if words(link) == str(report.uuid))
+        found = soup(desk.get(str(link["href"]))).select("#result_list tbody tr")
+        assert len(found) == 1
+
+    def test_is_led_to_only_where_one_is_meant(self, desk: Client, plan: Plan) -> None:
+        make_world(2, now=NOW)
+
+        for text in ("org", "", "nobody", "…"):
+            answer = desk.get("/admin/billing/plan/find/", {"q": text})
+            assert answer["Location"] == f"/admin/billing/plan/?{urlencode({'q': text})}"
+        assert desk.get("/admin/billing/plan/find/", {"q": "org-1"})["Location"] == address(plan)
+
+    def test_is_not_found_by_who_may_not_see_plans(self, plan: Plan) -> None:
+        dora = factories.make_user("dora", is_staff=True)
+        dora.is_superuser = False
+        dora.save(update_fields=["is_superuser"])
+        client = desk_of(dora)
+
+        assert client.get("/admin/billing/plan/find/", {"q": "org-1"}).status_code == 403
+        assert not soup(client.get("/admin/")).select("form[role=search]")
+
+    def test_series_by_project_add_up_to_the_count(self, desk: Client, plan: Plan) -> None:
+        Plan.objects.filter(pk=plan.pk).update(ended_at=None)
+        for name, visibility, series in [
+            ("Docs", Visibility.PUBLIC, 5),
+            ("Core", Visibility.PRIVATE, 7),
+            ("Old", Visibility.PRIVATE, 11),
+        ]:
+            project = factories.make_project(
+                name, organization=plan.organization, visibility=visibility
+            )
+            accounts.make_series(project, series, at=NOW)
+            if name == "Old":
+                Project.objects.filter(pk=project.pk).update(deleted_at=NOW)
+
+        section = _section(soup(desk.get(address(plan))), "projects")
+        rows = [[words(cell) for cell in row.select("th, td")] for row in section.select("tr")[1:]]
+
+        # One of the world's own project, and Core's.
+        assert sum(int(row[2]) for row in rows if row[3] == "yes") == 8
+        assert {row[1] for row in rows if row[3] == "no"} == {"public", "private, deleted"}
+        assert "8 billed, band 0–250" in words(section)
+        listed = soup(desk.get("/admin/billing/plan/")).select_one(".field-series_now")
+        assert words(listed) == "8"
+
     def test_shows_each_period_with_every_holder(self, desk: Client, plan: Plan) -> None:
         rows = _rows(soup(desk.get(address(plan))), "periods")
 
@@ -216,7 +406,18 @@ class TestPage:
             "Compare with Stripe",
         ]
 
-    @pytest.mark.parametrize("query", ["?at=soon", "?at=2026-11-01T00:00:00Z&kind=x&id=y", "?id="])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "?at=soon",
+            "?at=2026-11-01T00:00:00Z&kind=x&id=y",
+            "?id=",
+            "?at=2026-11-01T00:00:00Z&kind=%00&id=1",
+            "?at=2026-11-01T00:00:00Z&kind=event&id=99999999999999999999999999",
+            "?at=0001-01-01&kind=event&id=1",
+            "?at=9999-12-31T23:59:59-23:59&kind=event&id=1",
+        ],
+    )
     def test_takes_nonsense_for_the_newest(self, desk: Client, plan: Plan, query: str) -> None:
         assert desk.get(address(plan) + query).status_code == 200
 
@@ -236,6 +437,10 @@ def _times(page: Any) -> list[datetime]:
     return [datetime.fromisoformat(str(at["datetime"])) for at in page.select(".timeline time")]
 
 
+def _section(page: Any, name: str) -> Any:
+    return page.find("section", attrs={"aria-labelledby": name})
+
+
 def _rows(page: Any, section: str) -> list[list[str]]:
-    found = page.find("section", attrs={"aria-labelledby": section})
+    found = _section(page, section)
     return [[words(cell) for cell in row.find_all(["th", "td"])] for row in found.find_all("tr")]
