@@ -5,8 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from bencher.reasoned_action import Asked, Verb, action
-from billing import gateway, holding, replaying, undecided
-from billing.models import MeterEvent, WebhookReceipt
+from billing import freezing, gateway, holding, replaying, undecided
+from billing.models import BillingPeriod, MeterEvent, WebhookReceipt
+
+
+def _will_be_sent(event: MeterEvent, said: str) -> str:
+    if freezing.lasting(event.organization) is not None:
+        said = f"{said} once billing, which is frozen, goes on"
+    if event.period is not None and event.period.state == BillingPeriod.State.SETTLED:
+        said = f"{said}; its period is invoiced, so no bill changes by it"
+    return f"{said}."
 
 
 def _foresee_resend(event: MeterEvent, at: datetime, _values: Mapping[str, Any]) -> str:
@@ -14,7 +22,7 @@ def _foresee_resend(event: MeterEvent, at: datetime, _values: Mapping[str, Any])
         undecided.check_is_missing(event)
     else:
         holding.check_can_be_sent_again(event, now=at)
-    return "it will be sent again."
+    return _will_be_sent(event, "it will be sent again")
 
 
 def _resend(event: MeterEvent, asked: Asked) -> str:
@@ -25,7 +33,7 @@ def _resend(event: MeterEvent, asked: Asked) -> str:
     else:
         holding.send_again(event, now=asked.at)
     send_meter_events.delay()
-    return "it will be sent again."
+    return _will_be_sent(event, "it will be sent again")
 
 
 def _foresee_hold(event: MeterEvent, _at: datetime, _values: Mapping[str, Any]) -> str:
@@ -40,7 +48,7 @@ def _hold(event: MeterEvent, asked: Asked) -> str:
 
 def _foresee_letting_go(event: MeterEvent, _at: datetime, _values: Mapping[str, Any]) -> str:
     holding.check_can_be_let_go(event)
-    return "it will be sent."
+    return _will_be_sent(event, "it will be sent")
 
 
 def _let_go(event: MeterEvent, _asked: Asked) -> str:
@@ -48,7 +56,7 @@ def _let_go(event: MeterEvent, _asked: Asked) -> str:
 
     holding.let_go(event)
     send_meter_events.delay()
-    return "it will be sent."
+    return _will_be_sent(event, "it will be sent")
 
 
 def _foresee_replay(receipt: WebhookReceipt, at: datetime, _values: Mapping[str, Any]) -> str:

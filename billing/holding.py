@@ -28,7 +28,7 @@ def hold(event: MeterEvent, *, now: datetime) -> None:
     It still is superseded by a newer value of its period, and still expires.
     """
     check_can_be_held(event)
-    _change(event, {"claimed_at": None, "held_at": None}, held_at=now)
+    _change(event, {"claimed_at": None, "rejected_at": None, "held_at": None}, held_at=now)
 
 
 def check_can_be_let_go(event: MeterEvent) -> None:
@@ -42,7 +42,7 @@ def let_go(event: MeterEvent) -> None:
     check_can_be_let_go(event)
     # What adds up is billed with the running period where its own may be invoiced by now.
     metered_usage.carry_over()
-    _change(event, {"held_at__isnull": False}, held_at=None)
+    _change(event, {"rejected_at": None, "held_at__isnull": False}, held_at=None)
 
 
 def check_can_be_sent_again(event: MeterEvent, *, now: datetime) -> None:

@@ -47,13 +47,32 @@ def _compared(plan: Plan, *, now: datetime, dry_run: bool) -> str:
     checked = list(
         usage_reconcile.everything(now=now, organization=plan.organization, dry_run=dry_run)
     )
-    if unknown := sorted({one.unknown for one in checked if one.unknown}):
-        return f"{counted(len(checked), 'period')} compared; {unknown[0]} could not be asked."
     differing = [
         f"{one.period}: {difference.sentence}" for one in checked for difference in one.differences
     ]
-    agrees = ["Every figure agrees."]
-    return " ".join([f"{counted(len(checked), 'period')} compared.", *(differing or agrees)])
+    compared = f"{counted(len(checked), 'period')} compared"
+    if unknown := sorted({one.unknown for one in checked if one.unknown}):
+        return " ".join([f"{compared}; {unknown[0]} could not be asked.", *differing])
+    differing = _differing(plan) + differing
+    return " ".join([f"{compared}.", *(differing or ["Every figure agrees."])])
+
+
+def _differing(plan: Plan) -> list[str]:
+    """Say how the plan itself is at Stripe, where that is not what we know."""
+    try:
+        found = gateway.connect().subscription(plan.stripe_subscription_id)
+    except _STRIPE:
+        return ["Stripe did not say how the plan is."]
+    here = {"status": plan.status, "end of the trial": plan.trial_ends_at}
+    here["price"] = plan.stripe_price_id
+    there = {"status": found.status, "end of the trial": found.trial_ends_at}
+    prices = [item.price_id for item in found.items if item.id == plan.stripe_item_id]
+    there["price"] = prices[0] if prices else "none"
+    return [
+        f"The {what} is {here[what] or 'none'} here and {there[what] or 'none'} at Stripe."
+        for what in here
+        if here[what] != there[what]
+    ]
 
 
 def _foresee_comparison(plan: Plan, at: datetime, _values: Mapping[str, Any]) -> str:
@@ -120,16 +139,19 @@ def _release(plan: Plan, asked: Asked) -> str:
     return _released(released.new_price_id)
 
 
-def _ends(at: datetime) -> str:
-    return f"nothing is counted from {dates.moment(at).text} on; it ends minutes later."
+def _ends(plan: Plan, at: datetime) -> str:
+    frozen = freezing.lasting(plan.organization) is not None
+    then = "it ends once billing, which is frozen, goes on." if frozen else "it ends minutes later."
+    return f"nothing is counted from {dates.moment(at).text} on; {then}"
 
 
 def _foresee_cancellation(plan: Plan, at: datetime, _values: Mapping[str, Any]) -> str:
-    return _ends(canceling.would_end_at(plan, now=at))
+    return _ends(plan, canceling.would_end_at(plan, now=at))
 
 
 def _cancel_now(plan: Plan, asked: Asked) -> str:
-    return _ends(canceling.at_once(plan, by=asked.by, reason=asked.reason, now=asked.at).ends_at)
+    begun = canceling.at_once(plan, by=asked.by, reason=asked.reason, now=asked.at)
+    return _ends(plan, begun.ends_at)
 
 
 post_now = action(
@@ -169,7 +191,12 @@ extend_trial = action(
         " charged for it, and the first paid period begins then.",
         foresee=_foresee_extension,
         act=_extend,
-        anticipated=(*_STRIPE, trialing.TrialError, plans.ForeignSubscriptionError),
+        anticipated=(
+            *_STRIPE,
+            trialing.TrialError,
+            plans.ForeignSubscriptionError,
+            pricing.LadderError,
+        ),
         fields={
             "days": forms.IntegerField(
                 label="Days longer", min_value=1, max_value=_LONGEST_DAYS, initial=14

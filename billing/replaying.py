@@ -8,6 +8,9 @@ from datetime import datetime
 from billing import gateway, webhooks
 from billing.models import Plan, WebhookReceipt
 
+# What may become a plan of ours.
+_FOLLOWED = ("customer.subscription.", "checkout.session.")
+
 
 def foresee(receipt: WebhookReceipt, *, now: datetime) -> str:
     """Return what handling a webhook again would change here, changing nothing.
@@ -15,6 +18,8 @@ def foresee(receipt: WebhookReceipt, *, now: datetime) -> str:
     Raises GatewayError and NotConfiguredError.
     """
     plan = Plan.objects.filter(stripe_subscription_id=receipt.subject_id).first()
+    if plan is None and not receipt.type.startswith(_FOLLOWED):
+        return "nothing changes: it is about none of our plans."
     if plan is None:
         return f"{receipt.subject_id or receipt.object_id} is read from Stripe and followed."
     if plan.ended_at is not None:

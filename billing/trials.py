@@ -27,6 +27,10 @@ logger = logging.getLogger(__name__)
 _HAD = (Plan, EarlierSubscription)
 
 
+# What Stripe takes, from the day on which it is asked.
+LONGEST = timedelta(days=730)
+
+
 class TrialError(Exception):
     """The trial can't be extended; the message says why."""
 
@@ -65,7 +69,12 @@ def extended(plan: Plan, *, days: int, now: datetime) -> datetime:
         raise TrialError("The trial has ended; Stripe was not heard of since.")
     if Cancellation.objects.filter(plan=plan, finished_at=None).exists():
         raise TrialError("The plan is being canceled.")
-    return plan.trial_ends_at + timedelta(days=days)
+    until = plan.trial_ends_at + timedelta(days=days)
+    if until > now + LONGEST:
+        raise TrialError(
+            f"Stripe lets a trial end two years from now at the latest, and this is {until:%F}."
+        )
+    return until
 
 
 def extend(plan: Plan, *, days: int, now: datetime) -> datetime:

@@ -1,19 +1,33 @@
 """Acme, led by Alice, subscribed to Pro in the Stripe sandbox; both clocks move together."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
 from django.db import connection
+from django.test import Client
 
 from bencher import clock
 from bencher.tenancy.models import Organization, User
-from billing import customers, gateway, outbox, stripe_setup, subscribing
-from billing.models import Checkout, Plan
+from billing import (
+    close,
+    correcting,
+    customers,
+    gateway,
+    outbox,
+    plans,
+    posting,
+    stripe_setup,
+    subscribing,
+)
+from billing.models import BillingPeriod, Checkout, Correction, MeterEvent, Plan
 from series.models import Project, Visibility
+from tests.billing.conftest import report
 from tests.factories import make_organization, make_project, make_user
+from tests.staffing import desk_of
 from tests.stripe_sandbox import Sandbox
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -131,3 +145,59 @@ def pay(sandbox: Sandbox, session_id: str, *, card: str = "4242") -> None:
 def send() -> None:
     """Send what waits in the outbox."""
     outbox.send(gateway.connect(), per_second=1000)
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    """Return somebody of the staff."""
+    return make_user("root", is_staff=True)
+
+
+@pytest.fixture
+def desk(root: User) -> Client:
+    """Return the browser of staff."""
+    return desk_of(root)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Acme's paid plan, an hour into its first period, with three active series."""
+
+    shop: Sandbox
+    plan: Plan
+    engine: Project
+    root: User
+    travel: Travel
+
+    @property
+    def period(self) -> BillingPeriod:
+        """Return the first period."""
+        return BillingPeriod.objects.earliest("starts_at")
+
+    def post(self) -> MeterEvent:
+        """Store the count, to be sent."""
+        posting.by_hand(self.plan)
+        return MeterEvent.objects.latest("pk")
+
+    def end(self) -> BillingPeriod:
+        """Let the first period end, its value stored."""
+        self.post()
+        self.travel(self.period.ends_at + 10 * MINUTE)
+        plans.sync(self.plan.stripe_subscription_id)
+        return self.period
+
+    def close(self) -> Any:
+        """Close the first period and return its statement."""
+        return close.close(self.end().pk, now=clock.now())
+
+    def propose(self, *, series: int, by: User | None = None) -> Correction:
+        """Propose a correction of the first period's statement."""
+        return correcting.propose(
+            self.close(), series=series, why="miscounted", by=by or self.root, now=clock.now()
+        )
+
+
+@pytest.fixture
+def world(shop: Sandbox, plan: Plan, engine: Project, root: User, travel: Travel) -> World:
+    report(engine, 3)
+    return World(shop, plan, engine, root, travel)

@@ -16,7 +16,7 @@ from django.test import Client
 from bencher import clock
 from bencher.models import Change
 from bencher.tenancy.models import User
-from billing import close, correcting, drift, freezing, plans, posting, reconcile, verification
+from billing import correcting, drift, freezing, posting, reconcile, verification
 from billing.models import (
     BillingPeriod,
     Correction,
@@ -27,72 +27,13 @@ from billing.models import (
     Status,
     WebhookReceipt,
 )
-from series.models import Project
 from tests.admin import acting
-from tests.billing.conftest import report
-from tests.billing.life.conftest import DAY, MINUTE, Travel, at_stripe, send
+from tests.billing.life.conftest import DAY, MINUTE, World, at_stripe, send
 from tests.factories import make_user
 from tests.pages.reading import soup
-from tests.staffing import desk_of
 from tests.stripe_sandbox import Fault, Sandbox
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def root(db: None) -> User:
-    """Return somebody of the staff."""
-    return make_user("root", is_staff=True)
-
-
-@pytest.fixture
-def desk(root: User) -> Client:
-    """Return the browser of staff."""
-    return desk_of(root)
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """Acme's paid plan, an hour into its first period, with three active series."""
-
-    shop: Sandbox
-    plan: Plan
-    engine: Project
-    root: User
-    travel: Travel
-
-    @property
-    def period(self) -> BillingPeriod:
-        """Return the first period."""
-        return BillingPeriod.objects.earliest("starts_at")
-
-    def post(self) -> MeterEvent:
-        """Store the count, to be sent."""
-        posting.by_hand(self.plan)
-        return MeterEvent.objects.latest("pk")
-
-    def end(self) -> BillingPeriod:
-        """Let the first period end, its value stored."""
-        self.post()
-        self.travel(self.period.ends_at + 10 * MINUTE)
-        plans.sync(self.plan.stripe_subscription_id)
-        return self.period
-
-    def close(self) -> Any:
-        """Close the first period and return its statement."""
-        return close.close(self.end().pk, now=clock.now())
-
-    def propose(self, *, series: int, by: User | None = None) -> Correction:
-        """Propose a correction of the first period's statement."""
-        return correcting.propose(
-            self.close(), series=series, why="miscounted", by=by or self.root, now=clock.now()
-        )
-
-
-@pytest.fixture
-def world(shop: Sandbox, plan: Plan, engine: Project, root: User, travel: Travel) -> World:
-    report(engine, 3)
-    return World(shop, plan, engine, root, travel)
 
 
 @dataclass(frozen=True, slots=True)
