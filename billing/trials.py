@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Q
 
+from bencher import dates
 from bencher.tenancy.models import Organization, User
 from billing import gateway, plans
 from billing.models import (
@@ -72,7 +73,7 @@ def extended(plan: Plan, *, days: int, now: datetime) -> datetime:
     until = plan.trial_ends_at + timedelta(days=days)
     if until > now + LONGEST:
         raise TrialError(
-            f"Stripe lets a trial end two years from now at the latest, and this is {until:%F}."
+            f"Stripe lets a trial end two years from now at the latest, not {dates.day(until).text}."
         )
     return until
 

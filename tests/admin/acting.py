@@ -24,6 +24,11 @@ class Shown:
         return self.page.select_one("button[value=act]") is not None
 
 
+def plain(text: str) -> str:
+    """Return a text with its white space put in order, as it is read from a page."""
+    return " ".join(text.split())
+
+
 def show(desk: Client, row: Model, action: str, **values: object) -> Shown:
     """Ask for an act on a row and return what it would do."""
     step = {"step": "show"} if values else {}
