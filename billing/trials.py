@@ -73,7 +73,8 @@ def extended(plan: Plan, *, days: int, now: datetime) -> datetime:
     until = plan.trial_ends_at + timedelta(days=days)
     if until > now + LONGEST:
         raise TrialError(
-            f"Stripe lets a trial end two years from now at the latest, not {dates.day(until).text}."
+            "Stripe lets a trial end two years from now at the latest, not on"
+            f" {dates.day(until).text}."
         )
     return until
 
