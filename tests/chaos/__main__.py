@@ -82,8 +82,8 @@ class Run:
             if line["kind"] == "moved"
         ]
         self.tell(
-            f"= {load['acknowledged']:,} reports acknowledged, {load['broken'] + load['put off']:,}"
-            f" tries failed, {load['flipped']:,} flips,"
+            f"= {load['acknowledged']:,} reports acknowledged, {_failed(load):,} tries failed,"
+            f" {load['flipped']:,} flips,"
             f" time {moved[-1] if moved else 'not moved yet'}"
         )
 
@@ -176,8 +176,11 @@ def _verdict(run: Run, findings: list[Finding]) -> int:
     for finding in findings:
         verdict = f"DIFFERS: {finding.difference}" if finding.difference else "agrees"
         print(f"  {finding.name:<46}{finding.cases:>9,}  {verdict}")
-    acts = sum(run.acts.values())
-    did = f"acknowledged {run.counts['acknowledged']:,} reports, {acts} acts of harm"
+    did = (
+        f"acknowledged {run.counts['acknowledged']:,} reports,"
+        f" {_failed(run.counts):,} tries failed, {sum(run.acts.values())} acts of harm,"
+        f" {run.counts['closed']} periods closed meanwhile"
+    )
     took = f"({time.monotonic() - run.began:.0f} s, seed {run.seed})"
     differing = [finding for finding in findings if finding.difference]
     if not differing:
@@ -187,6 +190,11 @@ def _verdict(run: Run, findings: list[Finding]) -> int:
     print(f"First difference: {differing[0].name}: {differing[0].difference}")
     print(f'Again: make chaos ARGS="--seconds {run.seconds:g} --seed {run.seed}"')
     return 1
+
+
+def _failed(counts: Counter[str]) -> int:
+    """Return how many requests of CI were not answered, or put off."""
+    return counts["broken"] + counts["put off"]
 
 
 def _next_night(now: datetime) -> datetime:

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 
+import psycopg
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -17,7 +18,12 @@ Act = Callable[[System, random.Random], str]
 # Shorter than any client waits, so that nobody repeats what a stopped process still holds.
 LONGEST_STOP = 3.0
 LONGEST_DOWN = 3.0
-_WAIT_FOR_WORK_SECONDS = 1.5
+_WAIT_FOR_WORK_SECONDS = 1.0
+
+_IN_TRANSACTION = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
+"""
 
 
 def kill_web_worker(system: System, dice: random.Random) -> str:
@@ -48,15 +54,17 @@ def kill_beat(system: System, dice: random.Random) -> str:
 
 
 def kill_backend(system: System, dice: random.Random) -> str:
-    """Kill a session of PostgreSQL, which then ends all others and recovers."""
-    return _kill_one(_backends(system), dice, "a session of PostgreSQL, which recovers")
+    """Kill a session of PostgreSQL within a transaction; all others end, and it recovers."""
+    found, where = _sessions_at_work(system)
+    return _kill_one(found, dice, f"a session of PostgreSQL {where}, which recovers")
 
 
 def end_sessions(system: System, dice: random.Random) -> str:
     """End some sessions of PostgreSQL as an administrator does; the others go on."""
-    found = _backends(system)
+    found, where = _sessions_at_work(system)
     ended = dice.sample(found, min(len(found), dice.randint(1, 3)))
-    return f"ended {sum(send(pid, signal.SIGTERM) for pid in ended)} sessions of PostgreSQL"
+    count = sum(send(pid, signal.SIGTERM) for pid in ended)
+    return f"ended {count} sessions of PostgreSQL {where}"
 
 
 def kill_postgres(system: System, dice: random.Random) -> str:
@@ -170,6 +178,19 @@ def _left_down(system: System, dice: random.Random, name: str) -> str:
     seconds = dice.uniform(0, LONGEST_DOWN)
     system.down[name] = time.monotonic() + seconds
     return f"killed {name}, down for {seconds:.1f} s"
+
+
+def _sessions_at_work(system: System) -> tuple[list[int], str]:
+    """Return the sessions within a transaction, or all where there is none for a while."""
+    deadline = time.monotonic() + _WAIT_FOR_WORK_SECONDS
+    try:
+        with psycopg.connect(system.env["DATABASE_URL"], autocommit=True) as connection:
+            while time.monotonic() < deadline:
+                if found := connection.execute(_IN_TRANSACTION).fetchall():
+                    return [pid for (pid,) in found], "in a transaction"
+    except psycopg.OperationalError:
+        pass
+    return _backends(system), "without a transaction"
 
 
 def _backends(system: System) -> list[int]:

@@ -21,7 +21,7 @@ from tests.chaos import scene
 from tests.chaos.journal import Journal
 from tests.chaos.scene import Moment, Organization, Project, Scene
 
-POSTERS = 4
+POSTERS = 6
 BENCHMARKS = 400
 TESTBEDS = ("linux-x64", "linux-arm64", "mac-arm64")
 MEASURES = ("latency", "throughput")
@@ -65,13 +65,13 @@ class Poster:
             acknowledged = self._deliver(sent)
             if acknowledged and self.dice.random() < _REPEATED:
                 self._deliver(sent)
-            self.stopping.wait(self.dice.uniform(0.02, 0.3))
+            self.stopping.wait(self.dice.uniform(0, 0.2))
 
     def _measure(self, key: str) -> Sent:
         organization = self.dice.choice(self.scene.organizations)
         project = self.dice.choice(organization.projects)
         end_time, prefix = self._end_time(organization, key)
-        first, count = self.dice.randrange(BENCHMARKS), self.dice.randint(1, 12)
+        first, count = self.dice.randrange(BENCHMARKS), self.dice.randint(1, 30)
         results = {
             f"{prefix}{(first + step) % BENCHMARKS}": {
                 measure: {"value": self.dice.randrange(10**6)}
