@@ -51,7 +51,7 @@ class Run:
         return list(self._compare(scene))
 
     def _harm(self, scene: Scene) -> None:
-        dice = random.Random(self.seed)
+        acts = harm.acts(self.seed)
         self.tell(f"doing harm for {self.seconds:g} s")
         end = time.monotonic() + self.seconds
         next_act = next_progress = time.monotonic()
@@ -60,10 +60,11 @@ class Run:
                 self.tell(f"{name} ended by itself, and was started again")
             self._check_our_own()
             if now >= next_act:
-                act = harm.choose(dice)
+                act, dice = next(acts)
                 self.acts[act.__name__] += 1
+                next_act = dice.uniform(0.5, 4.5)
                 self.tell(act(self.system, dice))
-                next_act = time.monotonic() + dice.uniform(0.5, 4.5)
+                next_act += time.monotonic()
             if now >= next_progress:
                 self._show_progress(scene)
                 next_progress = now + _PROGRESS_SECONDS

@@ -3,7 +3,7 @@
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import psycopg
 from redis import Redis
@@ -135,9 +135,12 @@ ACTS: dict[Act, int] = {
 }
 
 
-def choose(dice: random.Random) -> Act:
-    """Return the next act; which one depends on the dice alone."""
-    return dice.choices(list(ACTS), weights=list(ACTS.values()))[0]
+def acts(seed: int) -> Iterator[tuple[Act, random.Random]]:
+    """Yield the acts of a seed, each with dice of its own: what is there to be hit changes none."""
+    dice = random.Random(seed)
+    while True:
+        act = dice.choices(list(ACTS), weights=list(ACTS.values()))[0]
+        yield act, random.Random(dice.random())
 
 
 def fail(system: System, seed: int) -> None:
