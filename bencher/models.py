@@ -24,7 +24,7 @@ class ClockOffset(models.Model):
 class Change(models.Model):
     """One change of an audited row. Triggers write it, and refuse every change of it but one.
 
-    Only `why`, which may name somebody, can be blanked.
+    Only `why`, which may name somebody, can be blanked, and that leaves a change of its own.
     """
 
     class Kind(models.TextChoices):

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.filters import SimpleListFilter
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
@@ -134,9 +135,12 @@ class LongListAdmin(_Readable, AnyAdmin):
         return lookup.partition(LOOKUP_SEP)[0] not in names | {"pk"}
 
     def _offered(self) -> set[str]:
-        filters = (one[0] if isinstance(one, tuple) else one for one in self.list_filter)
+        filters = [one[0] if isinstance(one, tuple) else one for one in self.list_filter]
         columns = [str(one) for one in (*filters, *self.linked_by) if not isinstance(one, type)]
         offered = {f"{column}{how}" for column in columns for how in _FILTERED_BY}
+        # A filter of our own may be called as a column is.
+        own = (one for one in filters if isinstance(one, type))
+        offered |= {str(one.parameter_name) for one in own if issubclass(one, SimpleListFilter)}
         if self.date_hierarchy:
             offered |= {f"{self.date_hierarchy}{how}" for how in _DATED_BY}
         return offered

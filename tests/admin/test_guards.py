@@ -11,6 +11,7 @@ from django.test import Client, RequestFactory
 from djstripe.models import WebhookEndpoint
 
 from bencher import roles
+from bencher.models import Change
 from bencher.read_only_admin import LongListAdmin
 from bencher.tenancy.models import User
 from billing.models import Freeze, Plan
@@ -106,6 +107,7 @@ class TestGuessing:
 
         assert pages.lookup_allowed("level__exact", "pro", request)
         assert not pages.lookup_allowed("level__startswith", "p", request)
+        assert not admin.site._registry[Change].lookup_allowed("relation__startswith", "b", request)
         assert not pages.lookup_allowed("organization__memberships__user__email", "a", request)
 
     def test_objects_of_stripe_are_shown_without_their_secrets(self, viewers: Client) -> None:

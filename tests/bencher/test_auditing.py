@@ -194,6 +194,25 @@ class TestKeeping:
         last = changes_of(leader)[-1]
         assert (last.why, last.after) == ("", {"is_staff": True})
 
+    def test_tells_that_words_were_erased_and_by_whom(self, leader: User) -> None:
+        with auditing.context(why="Jane asked."):
+            staff_log.write(leader, by=leader, at=clock.now(), said="Freeze: Jane asked.")
+        entry = LogEntry.objects.latest("pk")
+        (made,) = changes_of(entry)
+
+        with auditing.context(user=leader.pk, program="erase"):
+            Change.objects.filter(pk=made.pk).update(why="")
+            LogEntry.objects.filter(pk=entry.pk).update(change_message="")
+            Change.objects.filter(pk=made.pk).update(why="")
+
+        (of_change,) = changes_of(made)
+        _, of_entry = changes_of(entry)
+        assert of_change.after == {"why": "erased"}
+        assert of_entry.after == {"change_message": "erased"}
+        for trace in (of_change, of_entry):
+            assert (trace.kind, trace.before) == ("update", None)
+            assert (trace.user, trace.program) == (leader, "erase")
+
 
 class TestLogOfStaff:
     """What staff did can be added to, and that is all."""

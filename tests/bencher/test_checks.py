@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings as site_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from django.test import RequestFactory
 
 from bencher import checks, clock
 from bencher.logs import LineFormatter
@@ -177,3 +178,14 @@ class TestLogs:
         line = LineFormatter("%(message)s").format(record)
 
         assert line == "meter event refused event=7 answer={'status': 400}"
+
+    def test_a_line_does_not_say_what_was_searched_for(self) -> None:
+        # As Django logs what it refuses: with the request, whose address may name somebody.
+        request = RequestFactory().get("/admin/tenancy/user/", {"q": "alice@example.com"})
+        record = logging.makeLogRecord(
+            {"msg": "Bad Request: /admin/tenancy/user/", "status_code": 400, "request": request}
+        )
+
+        line = LineFormatter("%(message)s").format(record)
+
+        assert line == "Bad Request: /admin/tenancy/user/ status_code=400 method='GET'"
