@@ -277,7 +277,7 @@ class StatementAdmin(MoneyAdmin):
     )
     date_hierarchy = "closed_at"
     inlines = (SettlementInline,)
-    readonly_fields = ("evidence", "lines")
+    readonly_fields = ("lines", "evidence")
     actions = (period_verbs.propose,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Statement]:
@@ -302,7 +302,12 @@ class StatementAdmin(MoneyAdmin):
         """Show what is charged."""
         return money.written(statement.amount_cents, statement.currency)
 
-    @admin.display(description="lines")
+    def get_fields(self, request: HttpRequest, obj: Statement | None = None) -> list[Any]:
+        """Begin with what explains the bill."""
+        fields = super().get_fields(request, obj)
+        return sorted(fields, key=lambda name: name not in self.readonly_fields)
+
+    @admin.display(description="why")
     def lines(self, statement: Statement) -> str:
         """Link to the series of the statement: there may be many thousands."""
         address = reverse("admin:billing_statementline_changelist")

@@ -175,6 +175,14 @@ class TestFinding:
         assert page.select(".most-used a") == []
 
 
+class TestWhyABillIsWhatItIs:
+    def test_the_series_come_first(self, desk: Client) -> None:
+        page = shown(desk, Statement.objects.get())
+
+        first = page.select_one(".form-row a")
+        assert words(first) == "The series of this statement, with their reports"
+
+
 class TestRoles:
     def test_are_two_boxes(self, desk: Client, staff: User) -> None:
         page = shown(desk, staff)

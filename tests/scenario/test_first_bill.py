@@ -13,7 +13,9 @@ from billing import gateway
 from billing.models import (
     BillingPeriod,
     Checkout,
+    Drift,
     MeterEvent,
+    ScheduledRun,
     Settlement,
     Statement,
     WebhookReceipt,
@@ -147,9 +149,17 @@ class TestFirstBill:
         assert sweeps.filter(period=paid).count() == (paid.ends_at - paid.starts_at).days
         assert not MeterEvent.objects.filter(sent_at=None, superseded_at=None).exists()
         self.assert_webhooks_were_handled()
+        self.assert_the_last_night_was_a_whole_one()
         shown = customer.newest_invoice()
         assert "Pro 260 $150.00 $0.00 Paid" in shown
         assert "at Stripe PDF" in shown
+
+    def assert_the_last_night_was_a_whole_one(self) -> None:
+        runs = ScheduledRun.objects.order_by("name", "-started_at").distinct("name")
+        latest = {run.name: run for run in runs}
+        assert latest.keys() == {"sweep", "days", "reconcile", "prune"}
+        assert [run.failure for run in latest.values() if run.failure] == []
+        assert Drift.objects.count() == 0
 
     def assert_webhooks_were_handled(self) -> None:
         receipts = WebhookReceipt.objects.all()
