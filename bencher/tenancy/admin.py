@@ -11,15 +11,16 @@ from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import URLPattern
 
 from bencher import clock
 from bencher.read_only_admin import LongListAdmin, ReadOnlyAdmin
 from bencher.reasoned_action import action
-from bencher.tenancy import impersonating, lost_factor, second_factor, slugs
+from bencher.tenancy import impersonating, lost_factor, members, second_factor, slugs
 from bencher.tenancy.forms import PasswordForm, UserCreateForm, UserUpdateForm
-from bencher.tenancy.models import Invitation, Membership, Organization, User, UserKey
+from bencher.tenancy.models import Invitation, Membership, Organization, Role, User, UserKey
 
 _SAFE = frozenset({HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS})
 _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
@@ -194,14 +195,40 @@ class MembershipAdmin(_OfSuperusers, LongListAdmin):
     class Media:
         js = ("admin-autocomplete.js",)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Let nobody's membership become somebody else's, or one of another organization."""
+        return (*self.readonly_fields, "user", "organization") if obj else self.readonly_fields
+
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
-        """Add what the form does not ask for."""
-        now = clock.now()
+        """Add what the form does not ask for. Raises LastLeaderError."""
         if change:
-            obj.modified_at = now
+            members.change_role(Membership.objects.get(pk=obj.pk), Role(obj.role), now=clock.now())
         else:
-            obj.created_at = now
-        super().save_model(request, obj, form, change)
+            obj.created_at = clock.now()
+            super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        """Take somebody out of an organization. Raises LastLeaderError."""
+        members.remove(obj)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Show or change a membership, or say why it stays."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except members.LastLeaderError as error:
+            return _refused(request, error)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Delete a membership, or say why it stays."""
+        try:
+            return super().delete_view(request, *args, **kwargs)
+        except members.LastLeaderError as error:
+            return _refused(request, error)
+
+
+def _refused(request: HttpRequest, why: Exception) -> HttpResponse:
+    messages.error(request, str(why))
+    return redirect(request.get_full_path())
 
 
 @admin.register(Invitation)

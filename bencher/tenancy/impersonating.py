@@ -4,6 +4,7 @@ django-hijack keeps who is who in the session. Around it stand the verb, which a
 and leaves a row in the record, and a middleware that lets nothing be changed.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPMethod
@@ -23,6 +24,8 @@ from bencher.reasoned_action import Asked, Verb
 from bencher.tenancy.models import User
 
 PERMISSION: Final = "tenancy.impersonate_user"
+# A browser that was left alone shows somebody's data no longer than that.
+LONGEST_SECONDS: Final = 60 * 60
 _SAFE: Final = frozenset({HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS})
 # What is remembered of who impersonates, in a session that is otherwise the impersonated one's.
 _KEPT: Final = "impersonating"
@@ -81,6 +84,8 @@ def begin(request: HttpRequest, user: User) -> HttpResponse:
             if key.startswith(AUTHENTICATION_METHODS_SESSION_KEY)
         },
         "hash": request.user.get_session_auth_hash(),
+        # Unix time: the site's own clock may have been moved.
+        "begun": time.time(),
     }
     response: HttpResponse = _Acquire.as_view(hijacked=user)(request)
     request.session[_KEPT] = kept
@@ -145,14 +150,16 @@ def _is_under_way(request: HttpRequest) -> bool:
 
 
 def _goes_on(request: HttpRequest) -> bool:
-    """Tell whether who began it still could: not after a new password, nor without the right."""
+    """Tell whether who began it still could: no new password, the right kept, an hour not over."""
     (pk,) = request.session["hijack_history"]
     by = User.objects.filter(pk=pk, is_active=True).first()
     seen = request.user
+    kept = request.session[_KEPT]
     return (
         # Nobody, once the account that is seen was switched off.
         isinstance(seen, User)
         and by is not None
-        and constant_time_compare(request.session[_KEPT]["hash"], by.get_session_auth_hash())
+        and constant_time_compare(kept["hash"], by.get_session_auth_hash())
+        and time.time() - kept.get("begun", 0) < LONGEST_SECONDS
         and may(hijacker=by, hijacked=seen)
     )

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from bencher import roles
-from bencher.tenancy import second_factor
+from bencher.tenancy import impersonating, second_factor
 from bencher.tenancy.models import Organization, User, UserKey
 from tests import factories
 from tests.admin import acting
@@ -198,6 +198,15 @@ class TestLooking:
         else:
             User.objects.filter(pk=alice.pk).update(is_staff=True)
 
+        assert seen.get("/organizations/")["Location"] == "/sign-in/"
+        assert "_auth_user_id" not in seen.session
+
+    def test_ends_after_an_hour(self, seen: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + impersonating.LONGEST_SECONDS - 60)
+        assert seen.get("/organizations/").status_code == 200
+
+        monkeypatch.setattr(time, "time", lambda: now + impersonating.LONGEST_SECONDS + 60)
         assert seen.get("/organizations/")["Location"] == "/sign-in/"
         assert "_auth_user_id" not in seen.session
 

@@ -256,6 +256,33 @@ class TestMemberships:
 
         assert Membership.objects.get(user=bob).role == Role.MEMBER
 
+    def test_change_by_the_rules_of_members(self, desk: Client) -> None:
+        alice, bob = factories.make_user("alice"), factories.make_user("bob")
+        acme = factories.make_organization("Acme", leader=alice)
+        globex = factories.make_organization("Globex", leader=bob)
+        last = Membership.objects.get(user=alice)
+        page = f"/admin/tenancy/membership/{last.pk}"
+
+        answers = [
+            desk.post(f"{page}/change/", {"role": "member"}, follow=True),
+            desk.post(f"{page}/delete/", {"post": "yes"}, follow=True),
+        ]
+
+        for answer in answers:
+            (said,) = soup(answer).select(".messagelist li")
+            assert words(said).startswith("This is the last leader of acme")
+        last.refresh_from_db()
+        assert last.role == Role.LEADER
+        second = factories.make_member(bob, acme)
+        desk.post(
+            f"/admin/tenancy/membership/{second.pk}/change/",
+            {"role": "leader", "organization": globex.pk, "user": alice.pk},
+        )
+        second.refresh_from_db()
+        assert (second.user, second.organization, second.role) == (bob, acme, Role.LEADER)
+        desk.post(f"{page}/delete/", {"post": "yes"})
+        assert not Membership.objects.filter(pk=last.pk).exists()
+
     def test_find_people_as_one_types(self, desk: Client) -> None:
         factories.make_user("bob")
 
