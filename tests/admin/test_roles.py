@@ -91,7 +91,7 @@ def staff_addresses() -> Iterator[str]:
         model = _model_of(name)
         if name == "app_list":
             yield from (reverse(f"admin:{name}", args=[app]) for app in ("billing", "tenancy"))
-        elif model is None or name.endswith(("_changelist", "_add", "_export")):
+        elif model is None or name.endswith(("_changelist", "_add", "_export", "_find")):
             yield reverse(f"admin:{name}")
         else:
             row = model._default_manager.order_by("pk").first()
