@@ -69,7 +69,7 @@ def _confirmed(view: _View) -> _View:
     def confirmed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if (
             request.method in _SAFE
-            or not request.user.is_superuser
+            or not (request.user.is_superuser and second_factor.is_shown(request))
             or second_factor.confirmed_lately(request)
         ):
             return view(request, *args, **kwargs)

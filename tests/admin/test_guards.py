@@ -156,6 +156,14 @@ class TestOddAddresses:
 
         assert "The address" in words(page.select_one("main"))
 
+    def test_are_answered_as_programs_read_it_below_v0(self) -> None:
+        stranger = Client(HTTP_HOST="evil.example")
+
+        assert "message" in stranger.get("/v0/organizations").json()
+        page = stranger.get("/sign-in/")
+        assert page.status_code == 400
+        assert "Go back" in words(page)
+
     def test_of_a_timeline_show_its_beginning(self, desk: Client) -> None:
         plan = plan_of(desk)
         query = {"at": "2026-11-01T00:00:00Z", "kind": "x\0", "id": "1"}
