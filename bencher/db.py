@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.transaction import TransactionManagementError
 
 # Unattended work waits so long for a lock and then leaves the subject to its next run, so that one
@@ -12,6 +12,8 @@ from django.db.transaction import TransactionManagementError
 WAIT_SECONDS = 10.0
 # A session that holds a lock and has been silent for so long is taken for dead and is ended.
 SILENT_SECONDS = 60.0
+
+_LOCK_NOT_AVAILABLE = "55P03"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,6 +41,11 @@ def silence_limit_sql() -> str:
     """
     milliseconds = int(SILENT_SECONDS * 1000)
     return f"set_config('idle_in_transaction_session_timeout', '{milliseconds}', true)"
+
+
+def is_busy(error: OperationalError) -> bool:
+    """Tell whether a statement waited for a lock as long as it was allowed to."""
+    return getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE
 
 
 @transaction_required

@@ -17,12 +17,13 @@ from allauth.core.exceptions import ReauthenticationRequired
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
+from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from bencher import auditing, clock, staff_log
+from bencher import auditing, clock, db, staff_log
 from bencher.tenancy import second_factor
 from bencher.tenancy.models import User
 
@@ -220,14 +221,29 @@ def _act_on(row: Any, verb: Verb, asked: Asked) -> Foreseen:
             said=f"{verb.description}, asked. Reason: {asked.reason}",
         )
         try:
-            done = verb.act(row, asked)
-        except verb.anticipated as error:
+            done = _done(row, verb, asked)
+        except (*verb.anticipated, _BusyError) as error:
             said = f"{verb.description}, refused: {error}"
             staff_log.write(row, by=asked.by, at=asked.at, said=said)
             return Foreseen(row, organization, str(error), is_refused=True)
         said = f"{verb.description}: {done} Reason: {asked.reason}"
         staff_log.write(row, by=asked.by, at=asked.at, said=said)
     return Foreseen(row, organization, done, is_refused=False)
+
+
+class _BusyError(Exception):
+    """Something else works on the row, and did so for as long as was waited."""
+
+
+def _done(row: Any, verb: Verb, asked: Asked) -> str:
+    try:
+        return verb.act(row, asked)
+    except OperationalError as error:
+        if not db.is_busy(error):
+            raise
+        raise _BusyError(
+            "Something else is at work on it just now. It was not done; try again in a minute."
+        ) from error
 
 
 def _back(model_admin: Any, request: HttpRequest, rows: Sequence[Any]) -> HttpResponse | None:

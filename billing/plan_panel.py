@@ -143,6 +143,8 @@ def _compared(
     theirs: dict[str, Any],
 ) -> list[Compared]:
     item = _item(theirs, plan.stripe_item_id)
+    # Stripe keeps the bounds of the last period for ever; here none runs once a plan has ended.
+    bounds = {} if plan.ended_at else item
     return [
         Compared("Status", plan.status, theirs.get("status") or NOTHING),
         Compared(
@@ -154,12 +156,12 @@ def _compared(
         Compared(
             "Current period begins",
             _moment(current.starts_at if current else None),
-            _moment(item.get("current_period_start")),
+            _moment(bounds.get("current_period_start")),
         ),
         Compared(
             "Current period ends",
             _moment(current.ends_at if current else None),
-            _moment(item.get("current_period_end")),
+            _moment(bounds.get("current_period_end")),
         ),
         Compared("Trial ends", _moment(plan.trial_ends_at), _moment(theirs.get("trial_end"))),
         Compared(

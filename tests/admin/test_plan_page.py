@@ -17,7 +17,7 @@ from pytest_django import DjangoAssertNumQueries
 from bencher import auditing
 from bencher.models import Change
 from bencher.tenancy.models import Role, User
-from billing import correcting, timeline, timeline_texts
+from billing import correcting, plan_panel, timeline, timeline_texts
 from billing.models import (
     Drift,
     MeterEvent,
@@ -38,7 +38,7 @@ from tests.pages import accounts
 from tests.pages.reading import soup, words
 from tests.staffing import desk_of
 
-HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -303,6 +303,30 @@ class TestPage:
         assert ["Status", "active", "past_due Differs"] in rows
         assert rows[3][0] == "Price"
         assert rows[3][2] == "–"
+
+    @pytest.mark.parametrize("has_ended", [True, False])
+    def test_a_period_that_stripe_keeps_differs_only_while_one_runs_here(
+        self, desk: Client, plan: Plan, has_ended: bool
+    ) -> None:
+        Plan.objects.update(ended_at=NOW if has_ended else None)
+        bounds = {"current_period_start": 1, "current_period_end": 2}
+        item = {"id": plan.stripe_item_id, "price": {"id": plan.stripe_price_id}, **bounds}
+        Subscription.objects.create(
+            id=plan.stripe_subscription_id,
+            livemode=False,
+            customer=Customer.objects.create(id="cus_other", livemode=False, stripe_data={}),
+            stripe_data={"status": "active", "items": {"data": [item]}},
+        )
+
+        rows = _rows(soup(desk.get(address(plan))), "compared")
+
+        differing = [row[0] for row in rows if "Differs" in row[-1]]
+        wanted = [] if has_ended else ["Current period begins", "Current period ends"]
+        assert differing == wanted
+
+    def test_counts_until_a_period_ends_and_no_longer(self, plan: Plan) -> None:
+        for at, has_one in {DEC - SECOND: True, DEC: False}.items():
+            assert bool(plan_panel.of(plan, now=at, before=None).band) == has_one
 
     def test_says_as_of_when_and_where_to_ask_now(self, desk: Client, plan: Plan) -> None:
         said = words(_section(soup(desk.get(address(plan))), "compared"))

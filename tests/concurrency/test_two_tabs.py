@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import transaction
 from django.db.models import Model
 from django.test import Client
 
-from bencher import clock, reasoned_action
+from bencher import clock, db, reasoned_action
 from billing import subscribing, tasks
 from billing.models import (
     BillingPeriod,
@@ -24,7 +26,7 @@ from series.models import Project
 from tests.admin import acting
 from tests.billing.conftest import report
 from tests.billing.life.conftest import at_stripe, give_card
-from tests.concurrency.stepping import PATIENCE_SECONDS, at_once
+from tests.concurrency.stepping import PATIENCE_SECONDS, at_once, begin, done
 from tests.factories import make_organization, make_user
 from tests.pages import accounts
 from tests.staffing import desk_of
@@ -79,6 +81,20 @@ def confirm(tabs: list[Client], monkeypatch: pytest.MonkeyPatch) -> Confirm:
 def one_of(said: list[str], done: str, otherwise: str) -> None:
     """Check that one was told that it is done, and the other why not."""
     assert sorted((done in one, otherwise in one) for one in said) == [(False, True), (True, False)]
+
+
+def test_a_plan_that_is_locked_is_said_to_be(
+    tabs: list[Client], plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "WAIT_SECONDS", 0.1)
+
+    with transaction.atomic():
+        Plan.objects.select_for_update().get(pk=plan.pk)
+        said = done(begin(lambda: acting.act(tabs[0], plan, "post_now")))
+
+    assert "Something else is at work on it just now. It was not done" in said
+    assert not MeterEvent.objects.exists()
+    assert "refused: Something else" in LogEntry.objects.latest("pk").change_message
 
 
 def test_one_freeze_begins(confirm: Confirm, plan: Plan) -> None:
