@@ -64,7 +64,12 @@ def live(customer: Customer, projects: dict[str, dict[str, Any]]) -> None:
 def _have_a_night() -> None:
     """Do what beat does by night, in the last one only: the others would show nothing."""
     _go_to(LAST_NIGHT)
-    for task in (tasks.nightly_sweep, tasks.nightly_days, tasks.nightly_reconcile):
+    for task in (
+        tasks.nightly_sweep,
+        tasks.nightly_days,
+        tasks.nightly_reconcile,
+        tasks.nightly_prune,
+    ):
         task.run()
 
 
