@@ -178,7 +178,7 @@ def _foresee(
         verb.check_who(row, by)
         sentence = verb.foresee(row, at, values)
     except verb.anticipated as error:
-        return Foreseen(row, organization, str(error), is_refused=True)
+        return Foreseen(row, organization, _sentence(error), is_refused=True)
     return Foreseen(row, organization, sentence, is_refused=False)
 
 
@@ -220,15 +220,21 @@ def _act_on(row: Any, verb: Verb, asked: Asked) -> Foreseen:
             at=asked.at,
             said=f"{verb.description}, asked. Reason: {asked.reason}",
         )
+        refusals: tuple[type[Exception], ...] = (*verb.anticipated, _BusyError)
         try:
             done = _done(row, verb, asked)
-        except (*verb.anticipated, _BusyError) as error:
-            said = f"{verb.description}, refused: {error}"
+        except refusals as error:
+            said = f"{verb.description}, refused: {_sentence(error)}"
             staff_log.write(row, by=asked.by, at=asked.at, said=said)
-            return Foreseen(row, organization, str(error), is_refused=True)
+            return Foreseen(row, organization, _sentence(error), is_refused=True)
         said = f"{verb.description}: {done} Reason: {asked.reason}"
         staff_log.write(row, by=asked.by, at=asked.at, said=said)
     return Foreseen(row, organization, done, is_refused=False)
+
+
+def _sentence(error: Exception) -> str:
+    """Return what an error has to say to people, where that is not what it says to the log."""
+    return str(getattr(error, "sentence", error))
 
 
 class _BusyError(Exception):

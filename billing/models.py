@@ -520,6 +520,11 @@ class MeterEvent(models.Model):
                 condition=~Q(undecided_at=None),
                 name="meter_events_undecided",
             ),
+            models.Index(
+                fields=["rejected_at"],
+                condition=~Q(rejected_at=None),
+                name="meter_events_rejected",
+            ),
             # What an undecided one is settled by.
             models.Index(
                 fields=["customer", "meter", "timestamp"],

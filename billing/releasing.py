@@ -35,6 +35,7 @@ def release(plan: Plan, *, by: User, reason: str, now: datetime) -> Release:
     Raises NotHeldError, LadderError for a price that can't be billed by, ForeignSubscriptionError,
     TemporaryError and RefusedError; the plan stays held then.
     """
+    _check_is_held(plan)
     found, item = _item_to_follow(plan)
     with transaction.atomic(durable=True):
         Organization.objects.select_for_update(no_key=True).get(pk=plan.organization_id)

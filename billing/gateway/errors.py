@@ -30,9 +30,24 @@ class GatewayError(Exception):
         super().__init__(without_secrets(message))
         self.answer = answer
 
+    @property
+    def sentence(self) -> str:
+        """Return what to tell those who asked for it."""
+        return f"Stripe refused: {self}"
+
 
 class TemporaryError(GatewayError):
     """No answer, an unreadable one, an overload or a fault: unknown whether it was applied."""
+
+    @property
+    def sentence(self) -> str:
+        """Return what to tell those who asked for it; the words of a proxy help nobody."""
+        status = self.answer.get("status")
+        how = f"answered with {status}" if status else "did not answer"
+        return (
+            f"Stripe {how}. What was asked of it may be done there all the same: look again before"
+            " you ask for it again."
+        )
 
 
 class KeyRefusedError(TemporaryError):
@@ -41,6 +56,11 @@ class KeyRefusedError(TemporaryError):
     Nothing was decided about a customer or an event, so whatever waits must go on waiting until
     somebody sets another key: hence a TemporaryError. It is logged as an error each time.
     """
+
+    @property
+    def sentence(self) -> str:
+        """Return what to tell those who asked for it."""
+        return "Stripe does not take our key. Nothing was done there."
 
 
 class RefusedError(GatewayError):

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from bencher import clock
+from bencher import clock, dates
 from bencher.tenancy.models import User
 from billing import canceling, gateway, plans, posting, pricing, releasing
 from billing.models import BillingPeriod, Cancellation, MeterEvent, Plan, Release
@@ -130,7 +130,7 @@ class TestInAdmin:
         page = acting.act(desk, plan, "cancel_now", reason="fraud")
 
         begun = Cancellation.objects.get()
-        assert f"{begun.ends_at:%Y-%m-%d %H:%M} UTC" in page
+        assert f"counted from {dates.moment(begun.ends_at).text} on" in page
         assert (begun.requested_by, begun.reason) == (root, "fraud")
         assert canceling.waiting() == [begun]
 

@@ -1,5 +1,6 @@
 """What staff do where something is in the way: frozen, too late, refused, Stripe not answering."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,8 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from bencher import clock
-from billing import correcting, freezing, settlement
+from bencher.tenancy.models import Organization
+from billing import canceling, correcting, freezing, settlement
 from billing.models import (
     BillingPeriod,
     Cancellation,
@@ -319,7 +321,8 @@ class TestExtendingATrial:
         shop.faults.next("POST /v1/subscriptions/*", fault, count=None)
         digest = shown_digest(acting.show(desk, trial, "extend_trial", days=10))
         said = acting.confirm(desk, trial, "extend_trial", shown=digest, reason="so", days=10)
-        assert "ends at" not in said
+        assert "may be done there all the same: look again" in said
+        assert "html" not in said
         shop.faults.clear()
 
         acting.confirm(desk, trial, "extend_trial", shown=digest, reason="so", days=10)
@@ -474,3 +477,54 @@ def test_a_period_is_not_closed_before_an_older_one(
     assert f"Period {second.pk} waits" in shown.effects[0]
     assert not shown.can_act
     assert acting.show(desk, first, "close_now").can_act
+
+
+def _cancel(world: World) -> None:
+    canceling.at_once(world.plan, by=world.root, reason="asked", now=clock.now())
+
+
+def _delete(world: World) -> None:
+    Plan.objects.update(ended_at=clock.now(), status="canceled")
+    Organization.objects.update(deleted_at=clock.now())
+
+
+STATES: dict[str, Callable[[World], object]] = {
+    "as it is to be": lambda _: None,
+    "frozen": freeze,
+    "held": lambda _: Plan.objects.update(held_at=clock.now(), held_why="another price"),
+    "paused": lambda _: Plan.objects.update(status="paused"),
+    "of an older level": lambda _: Plan.objects.update(level="enterprise"),
+    "being canceled": _cancel,
+    "of a deleted organization": _delete,
+    "ended, its period not closed": lambda world: world.end(),
+    "at a Stripe that is down": lambda world: world.shop.faults.next(
+        "* /v1/*", Fault.UNAVAILABLE, count=None
+    ),
+}
+ACTS: dict[str, dict[str, object]] = {
+    "post_now": {},
+    "compare": {},
+    "extend_trial": {"days": 5},
+    "release": {},
+    "freeze": {},
+    "go_on": {},
+    "cancel_now": {},
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_whatever_is_shown_of_a_plan_comes_of_it(desk: Client, world: World, state: str) -> None:
+    """Also that it can't be done, which is asked for in spite of what was shown."""
+    STATES[state](world)
+
+    for act, values in ACTS.items():
+        shown = acting.show(desk, world.plan, act, **values)
+        digest = shown_digest(shown)
+        said = acting.confirm(desk, world.plan, act, shown=digest, reason="so", **values)
+
+        (effect,) = shown.effects
+        # The minute in which a plan ends goes on.
+        effect = effect.rpartition(";")[2] if act == "cancel_now" else effect
+        assert said.casefold().endswith(effect.casefold()), act
+        done = LogEntry.objects.latest("pk").change_message
+        assert (", refused: " in done) == shown.refused, (act, done)
