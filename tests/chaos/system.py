@@ -174,7 +174,15 @@ class System:
 
     def run(self, *arguments: str) -> str:
         """Run Python to its end and return what it printed. Raises RuntimeError."""
-        done = subprocess.run(
+        done = self.attempt(*arguments)
+        if done.returncode:
+            said = (done.stdout + done.stderr)[-2000:]
+            raise RuntimeError(f"{' '.join(arguments)} failed:\n{said}")
+        return done.stdout
+
+    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Python to its end, well or not."""
+        return subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
             env=self.env,
@@ -182,10 +190,6 @@ class System:
             text=True,
             check=False,
         )
-        if done.returncode:
-            said = (done.stdout + done.stderr)[-2000:]
-            raise RuntimeError(f"{' '.join(arguments)} failed:\n{said}")
-        return done.stdout
 
     def mend(self) -> list[str]:
         """Start what has been down, and continue what has been stopped, for long enough.
