@@ -63,9 +63,9 @@ class Run:
             if now >= next_act:
                 act, dice = next(acts)
                 self.acts[act.__name__] += 1
-                next_act = dice.uniform(0.5, 4.5)
+                pause = harm.pause(self.system, dice)
                 self.tell(act(self.system, dice))
-                next_act += time.monotonic()
+                next_act = time.monotonic() + pause
             if now >= next_progress:
                 self._show_progress(scene)
                 next_progress = now + _PROGRESS_SECONDS

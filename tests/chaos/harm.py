@@ -36,15 +36,18 @@ def kill_web(system: System, dice: random.Random) -> str:
     return _kill_service(system, dice, "web")
 
 
-def kill_task(system: System, dice: random.Random) -> str:
-    """Kill one of the processes in which the worker's tasks run, in the middle of one."""
-    return _kill_at_work(offspring(system.processes["worker"].pid), dice, "a task's process")
+def kill_tasks(system: System, dice: random.Random) -> str:
+    """Kill the processes in which the worker's tasks run, in the middle of one."""
+    found = offspring(system.processes["worker"].pid)
+    busy = _at_work(found)
+    system.kill_senders(lambda: [send(pid, signal.SIGKILL) for pid in found])
+    return f"killed {len(found)} tasks' processes, {'at work' if busy else 'idle'}"
 
 
 def kill_worker(system: System, dice: random.Random) -> str:
     """Kill the Celery worker with all that it started, in the middle of a task."""
     busy = _at_work(offspring(system.processes["worker"].pid))
-    system.kill_worker()
+    system.kill_senders(system.processes["worker"].kill)
     return f"{_left_down(system, dice, 'worker')}, {'at work' if busy else 'idle'}"
 
 
@@ -122,7 +125,7 @@ def stop_and_continue(system: System, dice: random.Random) -> str:
 ACTS: dict[Act, int] = {
     kill_web_worker: 4,
     kill_web: 1,
-    kill_task: 4,
+    kill_tasks: 4,
     kill_worker: 2,
     kill_beat: 1,
     kill_backend: 2,
@@ -141,6 +144,14 @@ def acts(seed: int) -> Iterator[tuple[Act, random.Random]]:
     while True:
         act = dice.choices(list(ACTS), weights=list(ACTS.values()))[0]
         yield act, random.Random(dice.random())
+
+
+def pause(system: System, dice: random.Random) -> float:
+    """Return the seconds until the next act: more on a machine on which starting takes longer.
+
+    What is killed before it has started loses nothing.
+    """
+    return dice.uniform(0.1, 1.2) * max(3.0, system.start_seconds)
 
 
 def fail(system: System, seed: int) -> None:

@@ -8,8 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,8 @@ JOIN tenancy_organization organization ON organization.id = customer.organizatio
 JOIN billing_billingperiod period ON period.organization_id = organization.id
 WHERE organization.slug = %s
 """
-_FREE = "UPDATE billing_senderlease SET expires_at = clock_timestamp()"
+_HOLDER = "SELECT holder FROM billing_senderlease"
+_FREE = "UPDATE billing_senderlease SET expires_at = clock_timestamp() WHERE holder = %s"
 _START_SECONDS = 90
 
 
@@ -51,6 +51,8 @@ class System:
         # Until when each is left down or stopped, by real time.
         self.down: dict[str, float] = {}
         self.stopped: dict[int, float] = {}
+        # How long the site takes to start here, which says how much harm is survived in a minute.
+        self.start_seconds = 0.0
 
     def _environment(self) -> dict[str, str]:
         # What libpq reads would win over DATABASE_URL.
@@ -116,7 +118,9 @@ class System:
         cast = json.loads(self.run("-m", "tests.chaos.casting"))
         for name in ("worker", "beat"):
             self.processes[name].start()
+        began = time.monotonic()
         self._start("web", self.site_answers)
+        self.start_seconds = time.monotonic() - began
         scene = Scene(
             directory=self.directory,
             seed=seed,
@@ -151,7 +155,7 @@ class System:
         return Organization(
             slug=slug,
             leader_key=told["key"],
-            customer=until(lambda: self._customer(slug), f"the period of {slug}"),
+            customer=str(until(lambda: self._ask(_CUSTOMER, [slug]), f"the period of {slug}")),
             projects=[
                 Project(one["slug"], one["key"], one["visibility"] == "private")
                 for one in told["projects"]
@@ -165,12 +169,6 @@ class System:
         browser.open(f"/organizations/{leader['slug']}/billing/plan/")
         browser.submit("trial")
         browser.submit("test card 4242", terms="accepted")
-
-    def _customer(self, slug: str) -> str | None:
-        """Return the customer of an organization that has a period."""
-        with psycopg.connect(self.env["DATABASE_URL"]) as connection:
-            row = connection.execute(_CUSTOMER, [slug]).fetchone()
-        return str(row[0]) if row else None
 
     def run(self, *arguments: str) -> str:
         """Run Python to its end and return what it printed. Raises RuntimeError."""
@@ -220,14 +218,25 @@ class System:
             case _:
                 self.processes[name].start()
 
-    def kill_worker(self) -> None:
-        """Kill the worker, and let it be down for as long as a dead sender holds its lease.
+    def kill_senders(self, kill: Callable[[], object]) -> None:
+        """Kill all that may be sending, and let the lease that a dead sender holds be over.
 
-        Leases run on real time, which does not move: that one is ended instead of waited for.
+        It would be after five minutes, but leases run on real time, which does not move.
         """
-        self.processes["worker"].kill()
-        with suppress(psycopg.OperationalError), psycopg.connect(self.env["DATABASE_URL"]) as known:
-            known.execute(_FREE)
+        holder = self._ask(_HOLDER)
+        kill()
+        if holder is not None:
+            self._ask(_FREE, [holder])
+
+    def _ask(self, statement: str, values: Sequence[object] = ()) -> object:
+        """Return the first value that the database answers with, None where it is down."""
+        try:
+            with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:
+                cursor = connection.execute(statement, values)
+                row = cursor.fetchone() if cursor.description else None
+        except psycopg.OperationalError:
+            return None
+        return row[0] if row else None
 
     def calm(self) -> None:
         """Bring everything up, with a new worker, an empty Redis and a Stripe that never fails."""
@@ -235,7 +244,7 @@ class System:
         for pid in self.stopped:
             self.stopped[pid] = 0
         self.mend()
-        self.kill_worker()
+        self.kill_senders(self.processes["worker"].kill)
         # What killed workers had taken would be in their hands for hours.
         self.servers["redis"].kill()
         self.servers["redis"].wait()
