@@ -184,7 +184,7 @@ def _verdict(run: Run, findings: list[Finding]) -> int:
         verdict = f"DIFFERS: {finding.difference}" if finding.difference else "agrees"
         print(f"  {finding.name:<46}{finding.cases:>9,}  {verdict}")
     did = (
-        f"acknowledged {run.counts['acknowledged']:,} reports,"
+        f"acknowledged {run.counts['acknowledged'] - run.counts['repeated']:,} reports,"
         f" {_failed(run.counts):,} tries failed, {sum(run.acts.values())} acts of harm,"
         f" {run.counts['closed']} periods closed meanwhile"
     )

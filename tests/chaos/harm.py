@@ -151,7 +151,7 @@ def pause(system: System, dice: random.Random) -> float:
 
     What is killed before it has started loses nothing.
     """
-    return dice.uniform(0.1, 1.2) * max(3.0, system.start_seconds)
+    return dice.uniform(0.1, 1.2) * min(max(3.0, system.start_seconds / 2), 8.0)
 
 
 def fail(system: System, seed: int) -> None:
