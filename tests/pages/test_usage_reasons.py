@@ -60,15 +60,20 @@ def report(engine: Project) -> Callable[..., None]:
 
 @pytest.fixture
 def plan(acme: Organization, now: datetime, report: Callable[..., None]) -> Plan:
-    """Return a plan whose October is closed: 3 series that stayed, 4 not seen since; 5 are new."""
+    """Return a plan whose October is closed: 3 series that stayed, 4 not seen since; 5 are new.
+
+    Those that stayed report twice in each period: they count from the first time on.
+    """
     plan = make_plan(acme)
     october = make_period(plan, starts_at=accounts.OCT, ends_at=NOV)
     report(3, "stays", at=accounts.OCT + 3 * DAY)
     report(4, "went", at=accounts.OCT + 9 * DAY, testbed="old")
+    report(3, "stays", at=accounts.OCT + 19 * DAY)
     make_period(plan, starts_at=NOV, ends_at=DEC)
     close.close(october.pk, now=now)
     report(3, "stays", at=NOV + 2 * DAY)
     report(5, "new", at=NOV + 4 * DAY, testbed="gpu")
+    report(3, "stays", at=NOV + 9 * DAY)
     days.count_running()
     return plan
 
