@@ -81,17 +81,28 @@ class Tally:
 
 @dataclass(slots=True)
 class Stripe:
-    """Stripe, asked for the figures of periods."""
+    """Stripe, asked for the figures of periods.
+
+    Periods of a subscription that follow each other share one list of its invoices.
+    """
 
     _readings: Readings = field(default_factory=Readings)
+    _subscription_id: str | None = None
+    _invoices: list[gateway.Invoice] = field(default_factory=list)
 
     def of(self, period: BillingPeriod) -> AtStripe:
         """Return what Stripe holds of a period. Raises GatewayError and NotConfiguredError."""
         invoiced = None
         if period.state != BillingPeriod.State.OPEN:
-            invoices = gateway.connect().invoices_of(period.stripe_subscription_id)
+            invoices = self._invoices_of(period.stripe_subscription_id)
             invoiced = settlement.invoiced(period, invoices)
         return AtStripe(summary=self.summary(period), invoiced=invoiced)
+
+    def _invoices_of(self, subscription_id: str) -> list[gateway.Invoice]:
+        if subscription_id != self._subscription_id:
+            self._invoices = gateway.connect().invoices_of(subscription_id)
+            self._subscription_id = subscription_id
+        return self._invoices
 
     def summary(self, period: BillingPeriod) -> int:
         """Return what the meter holds in the whole minutes of a period, which is the period."""

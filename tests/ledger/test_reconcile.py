@@ -315,6 +315,34 @@ class TestClosedPeriod:
         assert reasons == {"not-settled"}
 
 
+def test_the_invoices_of_a_subscription_are_asked_for_once(customer: Customer) -> None:
+    """Whatever number of its periods was closed; each list of one has all its invoices."""
+    customer.end_period()
+    other = subscribe("globex", customer.sandbox)
+    report(other.project, 3)
+    other.end_period()
+    before = len(customer.sandbox.requests)
+
+    closed = [
+        checked
+        for checked in reconcile.run(now=clock.now())
+        if checked.period.state != BillingPeriod.State.OPEN
+    ]
+
+    assert [one.period.organization for one in closed] == [
+        customer.organization,
+        customer.organization,
+        other.organization,
+    ]
+    assert [one for one in closed if one.differences or one.unknown] == []
+    asked = [
+        call.params["subscription"]
+        for call in customer.sandbox.requests[before:]
+        if call.path == "/v1/invoices"
+    ]
+    assert asked == [customer.plan.stripe_subscription_id, other.plan.stripe_subscription_id]
+
+
 class TestReasons:
     def test_what_was_sent_first_is_pending_too(self, customer: Customer) -> None:
         (event,) = customer.running.meter_events.all()
