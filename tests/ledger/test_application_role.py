@@ -11,8 +11,9 @@ import pytest
 from django.db import IntegrityError, ProgrammingError, connection, connections, transaction
 from psycopg import sql
 
-from bencher import clock
+from bencher import auditing, clock
 from bencher.models import Change
+from bencher.tenancy.models import Organization
 from billing import close, correcting, gauges, reconcile, sweep
 from billing.models import BillingPeriod, CorrectionDecision, Settlement, Statement
 from tests import factories
@@ -161,3 +162,48 @@ def test_it_corrects_but_not_with_one_person_alone(statement: Statement) -> None
 
     assert correcting.apply(correction, by=erin, now=clock.now()).applied
     assert correcting.current(statement)[0] == 4
+
+
+# Whatever is refused a change before it is made, a deletion and TRUNCATE is final.
+_FINAL_TABLES = """
+SELECT relname, has_table_privilege(oid, 'UPDATE, DELETE')
+FROM pg_class WHERE relnamespace = 'public'::regnamespace AND (
+    SELECT bit_or(tgtype) FROM pg_trigger
+    WHERE tgrelid = pg_class.oid AND NOT tgisinternal AND tgtype & 2 <> 0
+) & 56 = 56
+"""
+_TOO_MUCH = """
+SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S')
+AND (pg_has_role(relowner, 'USAGE')
+     OR relkind = 'r' AND has_table_privilege(oid, 'TRUNCATE, TRIGGER')
+     OR relkind = 'S' AND has_sequence_privilege(oid, 'UPDATE'))
+UNION ALL
+SELECT what FROM (VALUES
+    ('the schema', has_schema_privilege('public', 'CREATE')),
+    ('the database', has_database_privilege(current_database(), 'CREATE'))
+) AS more (what, may) WHERE may
+"""
+
+
+@pytest.mark.usefixtures("_as_application")
+def test_it_owns_nothing_and_may_change_nothing_that_is_final() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_FINAL_TABLES)
+        final = dict(cursor.fetchall())
+        cursor.execute(_TOO_MUCH)
+        too_much = cursor.fetchall()
+
+    assert too_much == []
+    assert final == dict.fromkeys(gauges._FINAL, False)
+
+
+def test_words_that_it_erases_from_the_audit_leave_its_name(statement: Statement) -> None:
+    with auditing.context(why="they asked"):
+        Organization.objects.update(private_until=clock.now())
+    told = Change.objects.get(why="they asked")
+
+    Change.objects.filter(pk=told.pk).update(why="")
+
+    trace = Change.objects.get(relation="bencher_change", row=str(told.pk))
+    assert trace.after == {"why": "erased"}
+    assert trace.role == connection.settings_dict["USER"]
