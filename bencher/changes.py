@@ -10,6 +10,7 @@ from django.utils.text import capfirst
 
 from bencher import dates
 from bencher.models import Change
+from bencher.readable_columns import in_words
 
 # What a page shows of a row's past; the list of all changes shows the rest.
 SHOWN = 100
@@ -59,7 +60,12 @@ def who_of(email: str, change: Change) -> str:
 
 def of_what(change: Change) -> str:
     """Say of what a change was, in the words for one row of its table."""
-    return _names().get(change.relation, change.relation)
+    return named(change.relation)
+
+
+def named(table: str) -> str:
+    """Return what a row of a table is called."""
+    return _names().get(table, table.replace("_", " "))
 
 
 @cache
@@ -73,7 +79,7 @@ def columns(change: Change) -> tuple[str, ...]:
     """Say for each column that was changed what it was and what it became."""
     before, after = change.before or {}, change.after or {}
     return tuple(
-        f"{name.removesuffix('_id')}: {_both(name, before, after)}"
+        f"{name.removesuffix('_id').replace('_', ' ')}: {_both(name, before, after)}"
         for name in sorted(before.keys() | after.keys())
     )
 
@@ -83,5 +89,5 @@ def _both(name: str, before: dict[str, Any], after: dict[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
+    text = "nothing" if value in (None, "") else in_words(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -133,6 +133,8 @@ class GroupAdmin(_OfSuperusers, LongListAdmin, auth_admin.GroupAdmin):
     """Roles of staff. `migrate` gives viewer and billing what they are meant to have."""
 
     search_fields = ()
+    # Boxes that Django's script draws can be told apart by color only, and don't say what they are.
+    filter_horizontal = ()
 
 
 @admin.register(EmailAddress)

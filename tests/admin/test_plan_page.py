@@ -163,7 +163,7 @@ class TestTimeline:
         member, changed = _told(plan, "change")[:2]
 
         assert changed.title == "Plan changed"
-        assert changed.detail.startswith("stripe_price: price_")
+        assert changed.detail.startswith("stripe price: price_")
         assert changed.detail.endswith(f" → price_new. By {staff.email}, by release: they moved")
         assert (member.title, member.detail.partition(". By ")[0]) == (
             "Membership changed",
