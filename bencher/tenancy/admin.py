@@ -10,6 +10,7 @@ from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
+from django.core.exceptions import BadRequest
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -214,11 +215,19 @@ class MembershipAdmin(_OfSuperusers, LongListAdmin):
         members.remove(obj)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Show or change a membership, or say why it stays."""
+        """Show or change a membership, or say why it stays. Raises BadRequest for nobody's key."""
+        self._refuse_what_is_no_key(request)
         try:
             return super().changeform_view(request, *args, **kwargs)
         except members.LastLeaderError as error:
             return _refused(request, error)
+
+    def _refuse_what_is_no_key(self, request: HttpRequest) -> None:
+        # Their fields look for what was sent before anybody looks whether it is one.
+        for name in self.autocomplete_fields:
+            for given in (*request.GET.getlist(name), *request.POST.getlist(name)):
+                if given and not given.isdecimal():
+                    raise BadRequest(f"The address or the form names no {name} that exists.")
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Delete a membership, or say why it stays."""

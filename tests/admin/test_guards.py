@@ -13,7 +13,7 @@ from djstripe.models import WebhookEndpoint
 from bencher import roles
 from bencher.models import Change
 from bencher.read_only_admin import LongListAdmin
-from bencher.tenancy.models import User
+from bencher.tenancy.models import Membership, User
 from billing.models import Freeze, Plan
 from tests import factories
 from tests.admin.rows import NOW, make_world
@@ -193,6 +193,15 @@ class TestForgedPosts:
         )
 
         assert not Freeze.objects.exists()
+
+    def test_of_people_that_none_is_are_refused(self, desk: Client) -> None:
+        page = "/admin/tenancy/membership/add/"
+
+        for field in ("user", "organization"):
+            assert desk.get(page, {field: "x"}).status_code == 400
+            assert desk.post(page, {"role": "member", field: "x"}).status_code == 400
+        assert desk.post(page, {"role": "member", "user": HUGE}).status_code == 200
+        assert not Membership.objects.exists()
 
     def test_act_on_no_row_that_the_list_leaves_out(self, desk: Client) -> None:
         plan = plan_of(desk)
