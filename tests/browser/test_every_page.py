@@ -1,5 +1,6 @@
 """Every page of an organization in its autumn, and the staff's, in the looks that people have."""
 
+import pytest
 from django.urls import reverse
 
 from bencher.tenancy.models import User
@@ -30,6 +31,7 @@ def test_no_page_has_a_fault_before_there_is_anything(customer: Customer, visit:
         visitor.open(reverse(page, args=[customer.slug]))
 
 
+@pytest.mark.slow
 def test_no_page_has_a_fault(acme: Customer, visit: Visit) -> None:
     visitors = [visit(look) for look in looks.ALL_OR_TWO]
     pages = addresses(acme.slug)

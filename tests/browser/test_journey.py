@@ -37,8 +37,11 @@ def live_through_the_trial() -> None:
     ("look", "keyboard"),
     [
         pytest.param(looks.PHONE_WITHOUT_SCRIPT, False, id="no-script"),
-        pytest.param(looks.PHONE_AT_NIGHT, True, id="keyboard"),
-        *(pytest.param(look, False, id=f"mouse-{look}") for look in BY_MOUSE),
+        pytest.param(looks.PHONE_AT_NIGHT, True, id="keyboard", marks=pytest.mark.slow),
+        *(
+            pytest.param(look, False, id=f"mouse-{look}", marks=pytest.mark.slow)
+            for look in BY_MOUSE
+        ),
     ],
 )
 def test_from_signing_up_to_a_statement(
