@@ -139,7 +139,9 @@ def invoice(settlement: Settlement | None) -> Said:
 
 def ran(result: dict[str, int] | None) -> str:
     """Say what a scheduled run did, by its own counts: 1 plan, 12 events, 0 failed."""
-    return ", ".join(_done(what, number) for what, number in (result or {}).items()) or "no result"
+    # First how many there were, then what became of them: JSON keeps no order.
+    counts = sorted((result or {}).items(), key=lambda count: not count[0].endswith("s"))
+    return ", ".join(_done(what, number) for what, number in counts) or "no result"
 
 
 def _done(what: str, number: int) -> str:

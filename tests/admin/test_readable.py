@@ -106,7 +106,7 @@ class TestMoney:
 
 class TestWords:
     def test_json_is_not_shown_as_such(self, desk: Client) -> None:
-        ScheduledRun.objects.update(result={"plans": 1, "events": 1200, "failed": 0})
+        ScheduledRun.objects.update(result={"failed": 0, "plans": 1, "events": 1200})
         Drift.objects.update(figures={"recount": 1234, "meter": None})
 
         (did,) = listed(desk, ScheduledRun).select(".field-did")
