@@ -6,7 +6,7 @@ import pytest
 
 from bencher import clock
 from bencher.tenancy.models import User
-from billing import correcting
+from billing import correcting, gateway
 from billing.models import Correction, CorrectionDecision, Plan
 from tests.concurrency.stepping import Pause, begin, done
 from tests.factories import make_user
@@ -52,3 +52,22 @@ def test_is_not_declined_while_the_difference_is_given_back(
     with pytest.raises(correcting.CorrectionError, match="applied already"):
         correcting.decline(correction, by=correction.proposed_by, now=clock.now())
     assert CorrectionDecision.objects.get().applied
+
+
+def test_is_free_for_others_once_an_attempt_has_failed(
+    correction: Correction, second: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a session that goes on, as those of a web process do."""
+
+    def down(_: Correction) -> str:
+        raise gateway.TemporaryError("no answer", {"status": None})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(correcting, "_credit", down)
+        with pytest.raises(gateway.TemporaryError):
+            correcting.apply(correction, by=second, now=clock.now())
+    monkeypatch.setattr(correcting, "_credit", lambda _: "cn_1")
+
+    applied = done(begin(lambda: correcting.apply(correction, by=second, now=clock.now())))
+
+    assert applied.stripe_credit_note_id == "cn_1"

@@ -57,6 +57,16 @@ def apply(correction: Correction, by: User) -> CorrectionDecision:
     return correcting.apply(correction, by=by, now=clock.now())
 
 
+def crash_once_it_is_given_back(
+    correction: Correction, by: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let whoever applies a correction crash between Stripe's answer and the decision."""
+    with monkeypatch.context() as patch:
+        patch.setattr(correcting, "_decide", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            apply(correction, by)
+
+
 class TestDownwards:
     def test_gives_the_difference_back_on_the_invoice(
         self, customer: Customer, statement: Statement, first: User, second: User
@@ -79,10 +89,7 @@ class TestDownwards:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         correction = propose(statement, 250, first)
-        with monkeypatch.context() as patch:
-            patch.setattr(correcting, "_decide", lambda *_, **__: 1 / 0)
-            with pytest.raises(ZeroDivisionError):
-                apply(correction, second)
+        crash_once_it_is_given_back(correction, second, monkeypatch)
         # Two days later Stripe has forgotten the idempotency key.
         customer.go_to(clock.now() + timedelta(days=2))
 
@@ -100,10 +107,7 @@ class TestDownwards:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         correction = propose(statement, 250, first)
-        with monkeypatch.context() as patch:
-            patch.setattr(correcting, "_decide", lambda *_, **__: 1 / 0)
-            with pytest.raises(ZeroDivisionError):
-                apply(correction, second)
+        crash_once_it_is_given_back(correction, second, monkeypatch)
         (note,) = customer.sandbox.objects("credit_note")
 
         with pytest.raises(correcting.CorrectionError, match=f"credit note {note['id']}"):
