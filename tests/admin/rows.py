@@ -1,6 +1,7 @@
 """Rows of every kind that staff can look at."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -20,8 +21,10 @@ from billing.models import (
     Freeze,
     MeterErrorReport,
     MeterErrorSample,
+    MeterEvent,
     MetricsPeriod,
     Notice,
+    Plan,
     Release,
     RunnerMinutes,
     ScheduledRun,
@@ -83,6 +86,22 @@ def make_line(statement: Statement, project: Project, *, at: datetime) -> Statem
         first_seen_at=at,
         last_report_uuid=uuid4(),
         last_seen_at=at,
+    )
+
+
+def make_minutes(plan: Plan, *, at: datetime, **more: Any) -> MeterEvent:
+    """Store minutes of a runner of a plan's organization, which have no period."""
+    return MeterEvent.objects.create(
+        meter=MeterEvent.Meter.RUNNER_MINUTES,
+        organization=plan.organization,
+        customer=factories.make_customer(plan.organization),
+        source_uuid=uuid4(),
+        value=900,
+        timestamp=at,
+        identifier=str(uuid4()),
+        reason=MeterEvent.Reason.USAGE,
+        counted_at=at,
+        **more,
     )
 
 

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -20,7 +19,7 @@ from billing.models import (
 )
 from series.models import Visibility
 from tests import factories
-from tests.admin.rows import NOW
+from tests.admin.rows import NOW, make_minutes
 from tests.factories import NOV
 from tests.pages import accounts
 from tests.pages.reading import soup, words
@@ -51,21 +50,6 @@ def store(plan: Plan, *values: int, at: datetime = NOW) -> None:
     period = plan.periods.get()
     for number, value in enumerate(reversed(values)):
         accounts.make_event(period, value, at=at - number * timedelta(minutes=1))
-
-
-def make_minutes(plan: Plan, *, at: datetime) -> None:
-    """Store minutes of a runner."""
-    MeterEvent.objects.create(
-        meter=MeterEvent.Meter.RUNNER_MINUTES,
-        organization=plan.organization,
-        customer=factories.make_customer(plan.organization),
-        source_uuid=uuid4(),
-        value=900,
-        timestamp=at,
-        identifier=str(uuid4()),
-        reason=MeterEvent.Reason.USAGE,
-        counted_at=at,
-    )
 
 
 def kept(desk: Client, **query: str) -> set[str]:

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -26,7 +25,7 @@ from billing.models import (
 )
 from tests import factories
 from tests.admin.conftest import Front
-from tests.admin.rows import NOW
+from tests.admin.rows import NOW, make_minutes
 from tests.pages import accounts
 from tests.pages.reading import soup, words
 
@@ -46,23 +45,6 @@ def make_event(plan: Plan, *, at: datetime = NOW - HOUR, **more: Any) -> MeterEv
     event = accounts.make_event(period, 40, at=at)
     MeterEvent.objects.filter(pk=event.pk).update(**more)
     return event
-
-
-def make_minutes(plan: Plan, *, at: datetime = NOW - HOUR, **more: Any) -> MeterEvent:
-    """Store minutes of a runner, which have no period."""
-    customer = factories.make_customer(plan.organization)
-    return MeterEvent.objects.create(
-        meter=MeterEvent.Meter.RUNNER_MINUTES,
-        organization=plan.organization,
-        customer=customer,
-        source_uuid=uuid4(),
-        value=7,
-        timestamp=at,
-        identifier=str(uuid4()),
-        reason=MeterEvent.Reason.USAGE,
-        counted_at=at,
-        **more,
-    )
 
 
 def make_statement(name: str, *, state: State) -> Statement:
@@ -97,14 +79,14 @@ def outbox() -> None:
     """Two events go out, three are held back, and three that were refused are for people."""
     acme = make_plan("Acme")
     make_event(acme)
-    make_minutes(acme)
+    make_minutes(acme, at=NOW - HOUR)
     make_event(acme, at=NOW - 2 * HOUR, sent_at=NOW)
     make_event(acme, at=NOW - 3 * HOUR, superseded_at=NOW)
 
     frozen = make_plan("Frozen")
     Freeze.objects.create(organization=frozen.organization, reason="asked", begun_at=NOW)
     make_event(frozen)
-    make_minutes(frozen, held_at=NOW)
+    make_minutes(frozen, at=NOW - HOUR, held_at=NOW)
     make_event(make_plan("Held"), held_at=NOW)
     thawed = make_plan("Thawed")
     Freeze.objects.create(
@@ -115,8 +97,8 @@ def outbox() -> None:
     refused = make_plan("Refused")
     make_event(refused, at=NOW - 2 * HOUR, rejected_at=NOW)
     make_event(refused, at=NOW - HOUR, rejected_at=NOW, expired_at=NOW)
-    make_minutes(refused, rejected_at=NOW - 61 * DAY)
-    make_minutes(refused, rejected_at=NOW - 63 * DAY)
+    make_minutes(refused, at=NOW - HOUR, rejected_at=NOW - 61 * DAY)
+    make_minutes(refused, at=NOW - HOUR, rejected_at=NOW - 63 * DAY)
     mended = make_plan("Mended")
     make_event(mended, at=NOW - 2 * HOUR, rejected_at=NOW)
     make_event(mended, at=NOW - HOUR, sent_at=NOW)

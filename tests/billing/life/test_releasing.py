@@ -12,23 +12,9 @@ from billing import canceling, gateway, plans, posting, pricing, releasing
 from billing.models import BillingPeriod, Cancellation, MeterEvent, Plan, Release
 from tests.admin import acting
 from tests.billing.life.conftest import MINUTE, Travel, at_stripe
-from tests.factories import make_user
-from tests.staffing import desk_of
 from tests.stripe_sandbox import Fault, Sandbox
 
 PLANS = "/admin/billing/plan/"
-
-
-@pytest.fixture
-def root(db: None) -> User:
-    """Return somebody of the staff."""
-    return make_user("root", is_staff=True)
-
-
-@pytest.fixture
-def desk(root: User) -> Client:
-    """Return the browser of staff."""
-    return desk_of(root)
 
 
 def change_price(sandbox: Sandbox, plan: Plan, **changes: Any) -> None:

@@ -10,7 +10,7 @@ from django.test import Client
 
 from bencher import clock
 from bencher.tenancy.models import Organization
-from billing import canceling, correcting, freezing, settlement
+from billing import canceling, correcting, freezing, holding, settlement
 from billing.models import (
     BillingPeriod,
     Cancellation,
@@ -105,6 +105,53 @@ class TestFrozen:
         send()
 
         assert MeterEvent.objects.get().sent_at is None
+
+
+class TestTakenMeanwhile:
+    """The sender takes an event between the look at it and the change."""
+
+    @pytest.mark.parametrize(
+        "meanwhile", ["sent_at", "rejected_at", "superseded_at", "claimed_at", "held_at"]
+    )
+    def test_is_not_held_back(self, world: World, meanwhile: str) -> None:
+        event = world.post()
+        MeterEvent.objects.update(**{meanwhile: clock.now()})
+        before = MeterEvent.objects.values().get()
+
+        with pytest.raises(holding.NotPossibleError, match="has changed"):
+            holding.hold(event, now=clock.now() + MINUTE)
+
+        assert MeterEvent.objects.values().get() == before
+
+    @pytest.mark.parametrize("meanwhile", ["sent_at", "rejected_at", "superseded_at"])
+    def test_is_not_let_go(self, world: World, meanwhile: str) -> None:
+        world.post()
+        MeterEvent.objects.update(held_at=clock.now())
+        event = MeterEvent.objects.get()
+        MeterEvent.objects.update(**{meanwhile: clock.now()})
+        before = MeterEvent.objects.values().get()
+
+        with pytest.raises(holding.NotPossibleError, match="has changed"):
+            holding.let_go(event)
+
+        assert MeterEvent.objects.values().get() == before
+
+    @pytest.mark.parametrize(
+        "meanwhile", [{"rejected_at": None}, {"expired_at": True}, {"superseded_at": True}]
+    )
+    def test_is_not_sent_again(self, world: World, meanwhile: dict[str, Any]) -> None:
+        world.post()
+        MeterEvent.objects.update(rejected_at=clock.now(), attempts=1)
+        event = MeterEvent.objects.get()
+        MeterEvent.objects.update(
+            **{name: value and clock.now() for name, value in meanwhile.items()}
+        )
+        before = MeterEvent.objects.values().get()
+
+        with pytest.raises(holding.NotPossibleError, match="has changed"):
+            holding.send_again(event, now=clock.now())
+
+        assert MeterEvent.objects.values().get() == before
 
 
 class TestSettled:
