@@ -96,6 +96,7 @@ class Run:
         for name in ("load", "time"):
             if not self.system.processes[name].finish(_FINISH_SECONDS):
                 raise RuntimeError(f"{name} did not finish; see {self.system.directory / name}.log")
+        self.system.renew()
 
     def _compare(self, scene: Scene) -> Iterator[Finding]:
         # Within the hour in which an invoice waits for its closing.

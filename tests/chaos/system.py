@@ -239,18 +239,20 @@ class System:
         return row[0] if row else None
 
     def calm(self) -> None:
-        """Bring everything up, with a new worker, an empty Redis and a Stripe that never fails."""
+        """Bring up what is down and let Stripe never fail; what runs goes on as it is."""
         self.down.clear()
         for pid in self.stopped:
             self.stopped[pid] = 0
         self.mend()
+        self.stripe.control("faults", {"clear": True})
+        until(self.site_answers, "the site")
+
+    def renew(self) -> None:
+        """Start worker and Redis anew: what killed ones had taken would be theirs for hours."""
         self.kill_senders(self.processes["worker"].kill)
-        # What killed workers had taken would be in their hands for hours.
         self.servers["redis"].kill()
         self.servers["redis"].wait()
         self.mend()
-        self.stripe.control("faults", {"clear": True})
-        until(self.site_answers, "the site")
 
     def close(self) -> None:
         """End everything; nothing that we started stays."""

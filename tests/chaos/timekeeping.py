@@ -4,6 +4,7 @@ Beat runs too, by real time. Moved time must be fair: Stripe gives an hour after
 before its invoice is final, so time stays within that hour until the closing was seen at Stripe.
 """
 
+import os
 import random
 import signal
 import sys
@@ -12,9 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 from kombu.exceptions import OperationalError
+from redis import Redis
 
 from bencher.celery import app
 from tests.chaos import scene
@@ -28,6 +31,8 @@ PRE_CLOSE_LEAD = 4 * MINUTE
 CLOSE_DELAY = 10 * MINUTE
 # Stripe's drafts become final an hour after the period's end.
 FAIR_UNTIL = 50 * MINUTE
+# A worker that has just been started, on a machine that does other things, is given so long.
+_WORKER_PATIENCE_SECONDS = 120
 _NIGHT = ("nightly_sweep", "nightly_days", "send_notices")
 _MINUTELY = ("sync_plans", "pre_close", "close_periods", "send_meter_events", "verify_closings")
 
@@ -67,6 +72,15 @@ class Timekeeper:
                 self._pass_a_night(before=min(ends.values()) - 2 * PRE_CLOSE_LEAD)
             if not self.stopping.is_set():
                 self._end_periods(ends)
+        self._see_worker()
+
+    def _see_worker(self) -> None:
+        """See that the worker still takes tasks, which nobody has started again for that."""
+        waiting = f"chaos:{uuid4()}"
+        app.send_task("billing.tasks.pre_close", kwargs={"waiting": waiting})
+        with Redis.from_url(os.environ["REDIS_URL"]) as redis:
+            if redis.blpop([waiting], timeout=_WORKER_PATIENCE_SECONDS) is None:
+                raise RuntimeError("The worker runs and takes no tasks any more.")
 
     def _ends(self) -> dict[str, int]:
         """Return when the present period of each customer ends, as Stripe has it."""
