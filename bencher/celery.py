@@ -44,6 +44,14 @@ def tell(kwargs: dict[str, object] | None = None, **_: object) -> None:
 
 
 @worker_init.connect
+def keep_taking_tasks(**_: object) -> None:
+    """Have a worker go on where Redis did not take an acknowledgement."""
+    from bencher import acknowledging
+
+    acknowledging.install()
+
+
+@worker_init.connect
 @beat_init.connect
 def refuse_to_start(**_: object) -> None:
     """Start no worker and no beat with unfit keys, or over a database whose clock was moved."""
