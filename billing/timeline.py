@@ -212,7 +212,9 @@ _BRANCHES = (
         "bencher_change change WHERE change.organization_id = %(organization)s"
         " AND CASE relation"
         " WHEN 'billing_plan' THEN change.kind <> 'insert' AND row = %(plan)s::text"
+        # How far a period is, its statement and what proves it tell.
         " WHEN 'billing_billingperiod' THEN change.kind <> 'insert'"
+        "  AND coalesce(after - 'state' - 'invoiced_until', '{}') <> '{}'"
         "  AND EXISTS (SELECT FROM billing_billingperiod period"
         "   WHERE period.id = row::bigint AND period.plan_id = %(plan)s)"
         " ELSE relation IN ('billing_billingcustomer', 'billing_budget', 'tenancy_organization',"

@@ -16,11 +16,17 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern
 
-from bencher import clock
+from bencher import auditing, clock
 from bencher.read_only_admin import LongListAdmin, ReadOnlyAdmin
-from bencher.reasoned_action import action
+from bencher.reasoned_action import MAX_LENGTH, action
 from bencher.tenancy import impersonating, lost_factor, members, second_factor, slugs
-from bencher.tenancy.forms import PasswordForm, UserCreateForm, UserUpdateForm
+from bencher.tenancy.forms import (
+    GroupForm,
+    MembershipForm,
+    PasswordForm,
+    UserCreateForm,
+    UserUpdateForm,
+)
 from bencher.tenancy.models import Invitation, Membership, Organization, Role, User, UserKey
 
 _SAFE = frozenset({HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS})
@@ -33,11 +39,13 @@ else:  # Only the type checker knows it as generic.
 
 
 class _OfSuperusers:
-    """What opens accounts: changed by superusers alone, who have just shown that it is them.
+    """What opens accounts: changed by superusers alone, who show that it is them and say why.
 
     A right that is given one by one is not enough: whoever changes people could make themselves
-    more than they are.
+    more than they are. Forms are `ReasonedForm`s.
     """
+
+    delete_confirmation_template: Any = "admin/delete_with_reason.html"
 
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
         """Return whether it is a superuser who asks."""
@@ -51,6 +59,25 @@ class _OfSuperusers:
         """Return whether it is a superuser who asks."""
         return bool(request.user.is_superuser)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Ask whoever may change something for the reason, below everything else."""
+        found = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        asked = ("Why", {"fields": ("reason",)})
+        return (*found, asked) if self.has_change_permission(request, obj) else found
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Show or change a row, and have the audit keep why."""
+        with auditing.context(why=_reason(request)):
+            return super().changeform_view(request, *args, **kwargs)  # type: ignore[misc]
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Delete a row for a reason, and have the audit keep it."""
+        if request.POST and self.has_delete_permission(request) and not _reason(request):
+            messages.error(request, "Say why: it is kept with what was deleted. Nothing was done.")
+            return redirect(request.get_full_path())
+        with auditing.context(why=_reason(request)):
+            return super().delete_view(request, *args, **kwargs)  # type: ignore[misc]
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Offer verbs alone: who loses a right loses it by name."""
         offered: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]
@@ -63,6 +90,10 @@ class _OfSuperusers:
             if not str(pattern.name).endswith("_changelist"):
                 pattern.callback = _confirmed(pattern.callback)
         return found
+
+
+def _reason(request: HttpRequest) -> str:
+    return request.POST.get("reason", "").strip()[:MAX_LENGTH]
 
 
 def _confirmed(view: _View) -> _View:
@@ -133,6 +164,8 @@ for _model in (EmailAddress, Authenticator, Group):
 class GroupAdmin(_OfSuperusers, LongListAdmin, auth_admin.GroupAdmin):
     """Roles of staff. `migrate` gives viewer and billing what they are meant to have."""
 
+    form = GroupForm
+    fields = ("name", "permissions")
     search_fields = ()
     # Boxes that Django's script draws can be told apart by color only, and don't say what they are.
     filter_horizontal = ()
@@ -188,6 +221,8 @@ class OrganizationAdmin(ReadOnlyAdmin):
 class MembershipAdmin(_OfSuperusers, LongListAdmin):
     """Who belongs to which organization, and as what."""
 
+    form = MembershipForm
+    fields = ("user", "organization", "role", "created_at", "modified_at")
     list_display = ("user", "organization", "role", "created_at")
     list_filter = ("role",)
     list_select_related = ("user", "organization")

@@ -8,8 +8,10 @@ from django.contrib.auth.forms import (
     AdminUserCreationForm,
     UserChangeForm,
 )
+from django.contrib.auth.models import Group
 
-from bencher.tenancy.models import User
+from bencher.reasoned_action import MAX_LENGTH
+from bencher.tenancy.models import Membership, User
 
 
 class _EmailInLowerCase:
@@ -34,7 +36,23 @@ class _Passwordless:
         choice.help_text = "Otherwise they set one themselves, by a link that is mailed to them."
 
 
-class UserCreateForm(_Passwordless, _EmailInLowerCase, AdminUserCreationForm):  # type: ignore[type-arg]
+class ReasonedForm(forms.Form):
+    """Asks why as well; the audit keeps that beside what was changed."""
+
+    reason = forms.CharField(
+        label="Why, for those who read it later",
+        max_length=MAX_LENGTH,
+        widget=forms.TextInput(attrs={"size": 80}),
+        error_messages={"required": "Say why: it is kept with what was changed."},
+    )
+
+    @property
+    def changed_data(self) -> list[str]:
+        """Return the names of what was changed, to which the reason does not belong."""
+        return [name for name in super().changed_data if name != "reason"]
+
+
+class UserCreateForm(ReasonedForm, _Passwordless, _EmailInLowerCase, AdminUserCreationForm):  # type: ignore[type-arg]
     """Staff add a user."""
 
     class Meta:
@@ -46,7 +64,7 @@ class PasswordForm(_Passwordless, AdminPasswordChangeForm):  # type: ignore[type
     """Staff set the password of a user."""
 
 
-class UserUpdateForm(_EmailInLowerCase, UserChangeForm):  # type: ignore[type-arg]
+class UserUpdateForm(ReasonedForm, _EmailInLowerCase, UserChangeForm):  # type: ignore[type-arg]
     """Staff change a user."""
 
     class Meta:
@@ -65,3 +83,19 @@ class UserUpdateForm(_EmailInLowerCase, UserChangeForm):  # type: ignore[type-ar
             "is_superuser": "May do everything on them, without any role.",
             "groups": "Viewers see all pages; billing acts on money, too.",
         }
+
+
+class MembershipForm(ReasonedForm, forms.ModelForm):  # type: ignore[type-arg]
+    """Staff add or change a membership."""
+
+    class Meta:
+        model = Membership
+        fields = ("user", "organization", "role")
+
+
+class GroupForm(ReasonedForm, forms.ModelForm):  # type: ignore[type-arg]
+    """Staff add or change a role of staff."""
+
+    class Meta:
+        model = Group
+        fields = ("name", "permissions")

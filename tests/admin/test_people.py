@@ -12,6 +12,7 @@ from django.core.mail import EmailMessage
 from django.test import Client
 
 from bencher import roles
+from bencher.models import Change
 from bencher.tenancy import second_factor
 from bencher.tenancy.models import Membership, Role, User
 from tests import factories
@@ -20,6 +21,7 @@ from tests.pages.reading import soup, words
 from tests.staffing import desk_of, make_staff
 
 SECRET = "a long enough secret"
+WHY = {"reason": "ticket 7"}
 
 
 class TestUsers:
@@ -30,6 +32,7 @@ class TestUsers:
             "usable_password": "true",
             "password1": SECRET,
             "password2": SECRET,
+            "reason": "joined",
         }
 
         assert desk.post("/admin/tenancy/user/add/", form).status_code == 302
@@ -47,6 +50,7 @@ class TestUsers:
             "usable_password": "true",
             "password1": SECRET,
             "password2": SECRET,
+            "reason": "joined",
         }
 
         response = desk.post("/admin/tenancy/user/add/", form)
@@ -56,7 +60,7 @@ class TestUsers:
 
     def test_are_changed_without_touching_the_password(self, desk: Client) -> None:
         dora = factories.make_user("dora")
-        form = {"email": "Dora2@example.com", "name": "Dora Two", "is_active": "on"}
+        form = {"email": "Dora2@example.com", "name": "Dora Two", "is_active": "on", **WHY}
 
         response = desk.post(f"/admin/tenancy/user/{dora.pk}/change/", form)
 
@@ -148,6 +152,7 @@ class TestSuperusers:
             "usable_password": "true",
             "password1": SECRET,
             "password2": SECRET,
+            "reason": "joined",
         }
 
         answer = desk.post(address, form)
@@ -170,12 +175,89 @@ class TestSuperusers:
         assert not page.select("option[value=delete_selected]")
 
 
+class TestReasons:
+    """Why people, memberships and roles were changed is kept with what was changed."""
+
+    @pytest.fixture
+    def bob(self, db: None) -> User:
+        """Return somebody beside the leader of Acme."""
+        bob = factories.make_user("bob")
+        acme = factories.make_organization("Acme", leader=factories.make_user("alice"))
+        factories.make_member(bob, acme)
+        return bob
+
+    def pages(self, bob: User) -> dict[str, tuple[str, dict[str, object]]]:
+        """Return by the table that is changed where, and what is posted there."""
+        of_bob = Membership.objects.get(user=bob).pk
+        viewers = Group.objects.get(name=roles.VIEWER)
+        staff: dict[str, object] = {
+            "email": bob.email,
+            "name": "Bob",
+            "is_staff": "on",
+            "is_active": "on",
+        }
+        return {
+            "tenancy_user": (f"tenancy/user/{bob.pk}/change/", staff),
+            "tenancy_user_groups": (
+                f"tenancy/user/{bob.pk}/change/",
+                {**staff, "groups": viewers.pk},
+            ),
+            "tenancy_membership": (f"tenancy/membership/{of_bob}/change/", {"role": "leader"}),
+            "auth_group": ("auth/group/add/", {"name": "auditors"}),
+            "auth_group_permissions": (f"auth/group/{viewers.pk}/change/", {"name": roles.VIEWER}),
+        }
+
+    def test_are_kept(self, desk: Client, staff: User, bob: User) -> None:
+        for table, (page, form) in self.pages(bob).items():
+            answer = desk.post(f"/admin/{page}", {**form, **WHY})
+
+            assert answer.status_code == 302, (table, words(answer))
+            change = Change.objects.filter(relation=table).latest("id")
+            assert (change.user, change.why) == (staff, "ticket 7"), table
+
+    def test_are_needed(self, desk: Client, bob: User) -> None:
+        for table, (page, form) in self.pages(bob).items():
+            changes = Change.objects.count()
+
+            answer = desk.post(f"/admin/{page}", {**form, "reason": " "})
+
+            assert "Say why" in words(answer), table
+            assert Change.objects.count() == changes, table
+
+    def test_are_needed_and_kept_where_something_is_deleted(self, desk: Client, bob: User) -> None:
+        page = f"/admin/tenancy/membership/{Membership.objects.get(user=bob).pk}/delete/"
+        assert soup(desk.get(page)).select_one("form input[name=reason][required]")
+
+        said = words(desk.post(page, {"post": "yes"}, follow=True))
+
+        assert "Say why" in said
+        assert Membership.objects.filter(user=bob).exists()
+        desk.post(page, {"post": "yes", **WHY})
+        assert not Membership.objects.filter(user=bob).exists()
+        change = Change.objects.filter(relation="tenancy_membership").latest("id")
+        assert (change.kind, change.why) == ("delete", "ticket 7")
+
+    def test_are_no_change_themselves(self, desk: Client, bob: User) -> None:
+        page, form = self.pages(bob)["tenancy_membership"]
+
+        desk.post(f"/admin/{page}", {**form, **WHY})
+
+        assert LogEntry.objects.latest("pk").get_change_message() == "Changed Role."
+
+    def test_are_not_asked_of_who_only_looks(self, bob: User) -> None:
+        viewer = desk_of(make_staff("vera", role=roles.VIEWER))
+
+        for page, _ in self.pages(bob).values():
+            if page.endswith("/change/"):
+                assert not soup(viewer.get(f"/admin/{page}")).select("[name=reason]")
+
+
 class TestAddresses:
     def test_that_staff_change_are_still_to_be_verified(
         self, desk: Client, mailoutbox: list[EmailMessage]
     ) -> None:
         dora = factories.make_user("dora")
-        form = {"email": "dora@new.example", "name": "Dora", "is_active": "on"}
+        form = {"email": "dora@new.example", "name": "Dora", "is_active": "on", **WHY}
 
         desk.post(f"/admin/tenancy/user/{dora.pk}/change/", form)
 
@@ -195,7 +277,7 @@ class TestAddresses:
 
     def test_stay_verified_where_something_else_is_changed(self, desk: Client) -> None:
         dora = factories.make_user("dora")
-        form = {"email": dora.email, "name": "Dora Two", "is_active": "on"}
+        form = {"email": dora.email, "name": "Dora Two", "is_active": "on", **WHY}
 
         desk.post(f"/admin/tenancy/user/{dora.pk}/change/", form)
 
@@ -250,7 +332,7 @@ class TestMemberships:
     def test_are_added(self, desk: Client) -> None:
         acme = factories.make_organization("Acme", leader=factories.make_user("alice"))
         bob = factories.make_user("bob")
-        form = {"user": bob.pk, "organization": acme.pk, "role": "member"}
+        form = {"user": bob.pk, "organization": acme.pk, "role": "member", **WHY}
 
         assert desk.post("/admin/tenancy/membership/add/", form).status_code == 302
 
@@ -264,8 +346,8 @@ class TestMemberships:
         page = f"/admin/tenancy/membership/{last.pk}"
 
         answers = [
-            desk.post(f"{page}/change/", {"role": "member"}, follow=True),
-            desk.post(f"{page}/delete/", {"post": "yes"}, follow=True),
+            desk.post(f"{page}/change/", {"role": "member", **WHY}, follow=True),
+            desk.post(f"{page}/delete/", {"post": "yes", **WHY}, follow=True),
         ]
 
         for answer in answers:
@@ -276,11 +358,11 @@ class TestMemberships:
         second = factories.make_member(bob, acme)
         desk.post(
             f"/admin/tenancy/membership/{second.pk}/change/",
-            {"role": "leader", "organization": globex.pk, "user": alice.pk},
+            {"role": "leader", "organization": globex.pk, "user": alice.pk, **WHY},
         )
         second.refresh_from_db()
         assert (second.user, second.organization, second.role) == (bob, acme, Role.LEADER)
-        desk.post(f"{page}/delete/", {"post": "yes"})
+        desk.post(f"{page}/delete/", {"post": "yes", **WHY})
         assert not Membership.objects.filter(pk=last.pk).exists()
 
     def test_find_people_as_one_types(self, desk: Client) -> None:

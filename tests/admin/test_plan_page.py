@@ -19,6 +19,7 @@ from bencher.models import Change
 from bencher.tenancy.models import Role, User
 from billing import correcting, plan_panel, timeline, timeline_texts
 from billing.models import (
+    BillingPeriod,
     Drift,
     MeterEvent,
     Plan,
@@ -170,6 +171,19 @@ class TestTimeline:
             "role: leader → member",
         )
         assert "directly in the database" in member.detail
+
+    def test_tells_of_a_period_what_no_statement_tells(self, plan: Plan) -> None:
+        before = len(_told(plan, "change"))
+        periods = BillingPeriod.objects.filter(pk=plan.periods.latest("starts_at").pk)
+
+        periods.update(state=BillingPeriod.State.FROZEN)
+        assert len(_told(plan, "change")) == before
+        periods.update(stripe_price_id="price_new")
+
+        changed, *others = _told(plan, "change")
+        assert len(others) == before
+        assert changed.title == "Billing period changed"
+        assert "→ price_new" in changed.detail
 
     def test_tells_nothing_from_the_audit_of_an_earlier_plan(self, plan: Plan) -> None:
         before = _told(plan, "change")

@@ -208,6 +208,7 @@ class TestRoles:
                 "is_active": "on",
                 "is_staff": "on",
                 "groups": [viewer["value"]],
+                "reason": "joined",
             },
         )
 
