@@ -121,11 +121,19 @@ def _run(*found: Any, **wanted: Any) -> None:
     waiting = f"advance:{uuid4()}"
     for task in found:
         task.delay(waiting=waiting, **wanted)
-    with Redis.from_url(settings.REDIS_URL) as redis:
+    with _patient_redis() as redis:
         for _ in found:
             if redis.blpop([waiting], timeout=_IDLE_TIMEOUT_SECONDS) is None:
                 raise TravelError("A task was not done after a minute: is a worker running?")
     wait_until_idle()
+
+
+def _patient_redis() -> Redis:
+    """Return a client that waits for an answer for as long as we wait for a task.
+
+    By default it gives up after a few seconds, with an error that says nothing of workers.
+    """
+    return Redis.from_url(settings.REDIS_URL, socket_timeout=_IDLE_TIMEOUT_SECONDS + 5)
 
 
 def wait_until_idle() -> None:

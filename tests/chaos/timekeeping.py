@@ -78,8 +78,9 @@ class Timekeeper:
         """See that the worker still takes tasks, which nobody has started again for that."""
         waiting = f"chaos:{uuid4()}"
         app.send_task("billing.tasks.pre_close", kwargs={"waiting": waiting})
-        with Redis.from_url(os.environ["REDIS_URL"]) as redis:
-            if redis.blpop([waiting], timeout=_WORKER_PATIENCE_SECONDS) is None:
+        patience = _WORKER_PATIENCE_SECONDS
+        with Redis.from_url(os.environ["REDIS_URL"], socket_timeout=patience + 5) as redis:
+            if redis.blpop([waiting], timeout=patience) is None:
                 raise RuntimeError("The worker runs and takes no tasks any more.")
 
     def _ends(self) -> dict[str, int]:
