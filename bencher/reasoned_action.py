@@ -224,7 +224,7 @@ def _act_on(row: Any, verb: Verb, asked: Asked) -> Foreseen:
         try:
             done = _done(row, verb, asked)
         except refusals as error:
-            said = f"{verb.description}, refused: {_sentence(error)}"
+            said = f"{verb.description}, not finished: {_sentence(error)}"
             staff_log.write(row, by=asked.by, at=asked.at, said=said)
             return Foreseen(row, organization, _sentence(error), is_refused=True)
         said = f"{verb.description}: {done} Reason: {asked.reason}"

@@ -304,7 +304,7 @@ class TestRecord:
         assert said.endswith("Somebody else was quicker.")
         assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == [
             "Freeze billing of the organization, asked. Reason: it was agreed",
-            "Freeze billing of the organization, refused: Somebody else was quicker.",
+            "Freeze billing of the organization, not finished: Somebody else was quicker.",
         ]
 
     def test_says_that_it_was_asked_where_it_broke_off(
