@@ -94,7 +94,7 @@ def test_a_plan_that_is_locked_is_said_to_be(
 
     assert "Something else is at work on it just now. It was not done" in said
     assert not MeterEvent.objects.exists()
-    assert "refused: Something else" in LogEntry.objects.latest("pk").change_message
+    assert "not finished: Something else" in LogEntry.objects.latest("pk").change_message
 
 
 def test_one_freeze_begins(confirm: Confirm, plan: Plan) -> None:
