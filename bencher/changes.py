@@ -1,5 +1,6 @@
 """Changes from the audit, in words for staff."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,6 +16,8 @@ from bencher.readable_columns import in_words
 # What a page shows of a row's past; the list of all changes shows the rest.
 SHOWN = 100
 _LONGEST = 200
+# As PostgreSQL writes an instant into JSON.
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +92,7 @@ def _both(name: str, before: dict[str, Any], after: dict[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        return dates.moment(dates.instant(value)).text
     text = "nothing" if value in (None, "") else in_words(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

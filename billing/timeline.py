@@ -214,10 +214,12 @@ _BRANCHES = (
         " WHEN 'billing_plan' THEN change.kind <> 'insert' AND row = %(plan)s::text"
         # How far a period is, its statement and what proves it tell.
         " WHEN 'billing_billingperiod' THEN change.kind <> 'insert'"
-        "  AND coalesce(after - 'state' - 'invoiced_until', '{}') <> '{}'"
+        "  AND coalesce(after, before) - 'state' - 'invoiced_until' <> '{}'"
         "  AND EXISTS (SELECT FROM billing_billingperiod period"
         "   WHERE period.id = row::bigint AND period.plan_id = %(plan)s)"
-        " ELSE relation IN ('billing_billingcustomer', 'billing_budget', 'tenancy_organization',"
+        # Until when it may have private projects follows its periods.
+        " WHEN 'tenancy_organization' THEN coalesce(after, before) - 'private_until' <> '{}'"
+        " ELSE relation IN ('billing_billingcustomer', 'billing_budget',"
         "  'tenancy_membership', 'tenancy_invitation') END",
         id="change.id",
     ),

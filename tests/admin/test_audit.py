@@ -102,6 +102,14 @@ class TestPages:
         assert "status: active → past_due" in row
         assert "directly in the database" in row
 
+    def test_instants_are_written_as_everywhere(self, desk: Client, plan: Plan) -> None:
+        Plan.objects.update(ended_at=NOV)
+
+        page = soup(desk.get(reverse("admin:billing_plan_history", args=[plan.pk])))
+
+        row = words(page.select(".audit tbody tr")[0])
+        assert "ended at: nothing → 1 November 2026, 00:00:00 UTC" in row
+
     def test_the_list_shows_changes_of_one_table(self, desk: Client, plan: Plan) -> None:
         address = reverse("admin:bencher_change_changelist")
 

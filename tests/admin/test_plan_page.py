@@ -178,6 +178,9 @@ class TestTimeline:
 
         periods.update(state=BillingPeriod.State.FROZEN)
         assert len(_told(plan, "change")) == before
+        plan.organization.private_until = NOW
+        plan.organization.save()
+        assert len(_told(plan, "change")) == before
         periods.update(stripe_price_id="price_new")
 
         changed, *others = _told(plan, "change")
