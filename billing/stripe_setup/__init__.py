@@ -1,10 +1,14 @@
 """Makes at Stripe what billing needs, and tells what is missing or different there.
 
-Everything is found again before it is made, so `run` may be called any number of times, and in
-two places at once: what both find missing is made under one idempotency key.
+Everything is found again before it is made, so `run` may be called any number of times. Of two
+runs at once on one database the second waits; on two databases, what both find missing is made
+under one idempotency key.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from django.db import connection
 
 from billing import gateway
 from billing.stripe_setup import goods, webhooks
@@ -24,6 +28,25 @@ def run(*, dry_run: bool = False, tiers: Tiers | None = None) -> Iterator[Step]:
     if tiers is not None:
         ladder(tiers)
     making = Making(stripe=gateway.connect(), dry_run=dry_run)
+    with nullcontext() if dry_run else _one_at_a_time():
+        yield from _make(making, tiers)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    # An endpoint that another run has made, and whose secret it has not stored yet, looks like one
+    # that can't be used. The lock is the session's: nothing remote happens inside a transaction.
+    key = "hashtextextended('bencher.stripe_setup', 0)"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_advisory_lock({key})")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT pg_advisory_unlock({key})")
+
+
+def _make(making: Making, tiers: Tiers | None) -> Iterator[Step]:
     meter_ids = {}
     for meter, step in goods.meters(making):
         meter_ids[meter] = step.id

@@ -1,9 +1,12 @@
 """Two who set up one account at once."""
 
+from collections.abc import Callable
+
+import pytest
 from djstripe.models import WebhookEndpoint
 
-from billing import stripe_setup
-from tests.concurrency.stepping import at_once
+from billing import gateway, stripe_setup
+from tests.concurrency.stepping import Pause, at_once, begin, done, wait_for_advisory_lock_waiter
 from tests.stripe_sandbox import Sandbox
 
 
@@ -32,3 +35,22 @@ def test_two_runs_at_once_make_nothing_twice(committed_db: str, sandbox: Sandbox
     (endpoint,) = sandbox.objects("webhook_endpoint")
     assert WebhookEndpoint.objects.get().secret == endpoint["secret"]
     assert [step.what for step in stripe_setup.run() if step.changes] == []
+
+
+def test_an_endpoint_whose_secret_is_not_stored_yet_is_not_replaced(
+    committed_db: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Pause()
+    create: Callable[..., gateway.WebhookEndpoint] = gateway.Gateway.create_webhook_endpoint
+    monkeypatch.setattr(gateway.Gateway, "create_webhook_endpoint", made.after(create))
+
+    first = begin(lambda: list(stripe_setup.run()))
+    made.wait_until_reached()
+    second = begin(lambda: list(stripe_setup.run()))
+    wait_for_advisory_lock_waiter()
+    made.let_go()
+    done(first)
+
+    assert [step.what for step in done(second) if step.changes] == []
+    (endpoint,) = sandbox.objects("webhook_endpoint")
+    assert WebhookEndpoint.objects.get().secret == endpoint["secret"]
