@@ -137,8 +137,8 @@ def _refusal(request: HttpRequest, verb: Verb, rows: Sequence[Any]) -> str:
     return ""
 
 
-class _Form(forms.Form):
-    """The verb's own fields, and the reason."""
+class ReasonedForm(forms.Form):
+    """Asks why."""
 
     reason = forms.CharField(
         label="Why, for those who read it later",
@@ -146,6 +146,15 @@ class _Form(forms.Form):
         widget=forms.TextInput(attrs={"size": 80}),
         error_messages={"required": "Say why: it is kept with what was done."},
     )
+
+    @property
+    def changed_data(self) -> list[str]:
+        """Return the names of what was changed, to which the reason does not belong."""
+        return [name for name in super().changed_data if name != "reason"]
+
+
+class _Form(ReasonedForm):
+    """The verb's own fields, and the reason."""
 
     def __init__(self, verb: Verb, posted: Mapping[str, Any] | None) -> None:
         super().__init__(posted)

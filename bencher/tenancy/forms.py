@@ -1,4 +1,4 @@
-"""Forms with which staff add and change users, who have an e-mail address and no username."""
+"""Forms with which staff change people, memberships and roles. Users have no username."""
 
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ from django.contrib.auth.forms import (
 )
 from django.contrib.auth.models import Group
 
-from bencher.reasoned_action import MAX_LENGTH
+from bencher.reasoned_action import ReasonedForm
 from bencher.tenancy.models import Membership, User
 
 
@@ -34,22 +34,6 @@ class _Passwordless:
         choice = self.fields["usable_password"]
         choice.label = "Sign in with a password"
         choice.help_text = "Otherwise they set one themselves, by a link that is mailed to them."
-
-
-class ReasonedForm(forms.Form):
-    """Asks why as well; the audit keeps that beside what was changed."""
-
-    reason = forms.CharField(
-        label="Why, for those who read it later",
-        max_length=MAX_LENGTH,
-        widget=forms.TextInput(attrs={"size": 80}),
-        error_messages={"required": "Say why: it is kept with what was changed."},
-    )
-
-    @property
-    def changed_data(self) -> list[str]:
-        """Return the names of what was changed, to which the reason does not belong."""
-        return [name for name in super().changed_data if name != "reason"]
 
 
 class UserCreateForm(ReasonedForm, _Passwordless, _EmailInLowerCase, AdminUserCreationForm):  # type: ignore[type-arg]
