@@ -1,6 +1,7 @@
 """Ownership of transactions: low-level writers demand one and never open one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -14,6 +15,7 @@ WAIT_SECONDS = 10.0
 SILENT_SECONDS = 60.0
 
 _LOCK_NOT_AVAILABLE = "55P03"
+_LOCK = "hashtextextended(%s, 0)"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,6 +48,28 @@ def silence_limit_sql() -> str:
 def is_busy(error: OperationalError) -> bool:
     """Tell whether a statement waited for a lock as long as it was allowed to."""
     return getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE
+
+
+@contextmanager
+def session_lock(name: str, *, wait: bool) -> Iterator[bool]:
+    """Hold a lock of this session by its name, and yield whether it is held.
+
+    Without waiting, it is not while another session has it. It is for work that is done outside a
+    transaction because it asks Stripe; a session that dies lets it go.
+    """
+    with connection.cursor() as cursor:
+        if wait:
+            cursor.execute(f"SELECT pg_advisory_lock({_LOCK})", [name])
+            is_held = True
+        else:
+            cursor.execute(f"SELECT pg_try_advisory_lock({_LOCK})", [name])
+            is_held = bool(cursor.fetchall()[0][0])
+    try:
+        yield is_held
+    finally:
+        if is_held:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SELECT pg_advisory_unlock({_LOCK})", [name])
 
 
 @transaction_required

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from bencher import db
 from bencher.tenancy.models import User
 from billing import gateway, money, pricing
 from billing.models import BillingPeriod, Correction, CorrectionDecision, Settlement, Statement
@@ -163,19 +164,11 @@ def decline(correction: Correction, *, by: User, now: datetime) -> CorrectionDec
 
 @contextmanager
 def _one_at_a_time(correction: Correction) -> Iterator[None]:
-    # Declined while Stripe gives the difference back, a correction would hide that. The lock is the
-    # session's, for nothing remote happens inside a transaction; a session that dies lets it go.
-    lock = "('billing_correctiondecision'::regclass::oid::integer, %s::integer)"
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_try_advisory_lock{lock}", [correction.pk])
-        row = cursor.fetchone()
-    if row is None or not row[0]:
-        raise CorrectionError("Somebody is deciding this correction just now. Look again.")
-    try:
+    # Declined while Stripe gives the difference back, a correction would hide that.
+    with db.session_lock(f"billing.correction {correction.pk}", wait=False) as is_held:
+        if not is_held:
+            raise CorrectionError("Somebody is deciding this correction just now. Look again.")
         yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT pg_advisory_unlock{lock}", [correction.pk])
 
 
 def _decided(correction: Correction, *, applied: bool) -> CorrectionDecision | None:

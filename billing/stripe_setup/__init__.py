@@ -6,10 +6,9 @@ under one idempotency key.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 
-from django.db import connection
-
+from bencher import db
 from billing import gateway
 from billing.stripe_setup import goods, webhooks
 from billing.stripe_setup.catalog import PRODUCTS, Tiers, ladder
@@ -28,22 +27,10 @@ def run(*, dry_run: bool = False, tiers: Tiers | None = None) -> Iterator[Step]:
     if tiers is not None:
         ladder(tiers)
     making = Making(stripe=gateway.connect(), dry_run=dry_run)
-    with nullcontext() if dry_run else _one_at_a_time():
-        yield from _make(making, tiers)
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
     # An endpoint that another run has made, and whose secret it has not stored yet, looks like one
-    # that can't be used. The lock is the session's: nothing remote happens inside a transaction.
-    key = "hashtextextended('bencher.stripe_setup', 0)"
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_advisory_lock({key})")
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT pg_advisory_unlock({key})")
+    # that can't be used.
+    with nullcontext() if dry_run else db.session_lock("billing.stripe_setup", wait=True):
+        yield from _make(making, tiers)
 
 
 def _make(making: Making, tiers: Tiers | None) -> Iterator[Step]:
