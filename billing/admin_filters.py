@@ -145,7 +145,7 @@ DiffersLately = by_choice(
     parameter="differs",
     choices={
         "lately": Choice(
-            "in the last 62 days",
+            f"in the last {gauges.LATELY.days} days",
             lambda now: Q(agrees=False, settled_at__gt=now - gauges.LATELY),
         ),
     },
